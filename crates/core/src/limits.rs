@@ -1,0 +1,72 @@
+//! Every limit of the machine in one place; `doctor` prints them.
+//!
+//! A limit is here because an unbounded value would make a turn, a record or memory unbounded.
+
+/// Bytes of a name; it must fit a file name with room for a suffix.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Bytes of a signal's facts in canonical form.
+pub const FACTS_BYTES_MAX: usize = 64 * 1024;
+/// Nesting of a signal's facts; the outermost object is depth 1.
+pub const FACTS_DEPTH_MAX: usize = 16;
+/// Members of one list in facts: what a comprehension may visit.
+pub const FACTS_LIST_MAX: usize = 256;
+/// Keys of all objects of one set of facts together.
+pub const FACTS_KEYS_MAX: usize = 1_024;
+/// Bytes of a record's body.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a record's envelope.
+pub const ENVELOPE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of an output or a result that stand in the record; more goes to evidence.
+pub const INLINE_OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// Records of one step's cascade; the rest waits for the next turn.
+pub const CASCADE_RECORDS_MAX: usize = 256;
+/// Causal depth of a signal within one chain before its rules are refused.
+pub const CAUSAL_DEPTH_MAX: u32 = 16;
+/// Rules for one signal name.
+pub const RULES_PER_SIGNAL_MAX: usize = 64;
+/// Rules of one policy.
+pub const RULES_MAX: usize = 4_096;
+/// Tasks of one policy.
+pub const TASKS_MAX: usize = 1_024;
+/// Nodes of one expression's syntax tree.
+pub const EXPRESSION_NODES_MAX: usize = 512;
+/// Bytes of one expression's source.
+pub const EXPRESSION_BYTES_MAX: usize = 4 * 1024;
+/// Comprehensions inside one another over data that a signal chooses.
+pub const COMPREHENSION_DEPTH_MAX: usize = 1;
+/// Comprehensions inside one another when the inner one walks a literal list.
+pub const COMPREHENSION_LITERAL_DEPTH_MAX: usize = 2;
+/// Attempts of one run, the first included.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// Runs that wait or run at one time; above it signals are refused.
+pub const LIVE_RUNS_MAX: usize = 200_000;
+/// Dead letters kept; beyond it the oldest is purged with a record.
+pub const DEAD_LETTERS_MAX: usize = 100_000;
+/// Times that one dead letter may be replayed.
+pub const REPLAYS_MAX: u32 = 5;
+/// Age after which a dead letter is purged, ms of elapsed time (30 days).
+pub const DEAD_LETTER_AGE_MS_MAX: u64 = 30 * 24 * 3_600 * 1_000;
+/// Distinct dedupe keys that one rule remembers.
+pub const DEDUPE_KEYS_MAX: usize = 10_000;
+/// Bytes of a dedupe key as an expression gives it.
+pub const DEDUPE_KEY_BYTES_MAX: usize = 512;
+/// Expectations armed at one time.
+pub const EXPECTATIONS_MAX: usize = 100_000;
+/// Signal names whose count and last time are remembered.
+pub const SIGNAL_NAMES_MAX: usize = 10_000;
+/// A rule that fires itself this often within one chain opens its breaker.
+pub const SELF_FEED_MAX: u32 = 3;
+/// How long an open breaker stays open, ms of elapsed time.
+pub const BREAKER_OPEN_MS: u64 = 60_000;
+/// A change of the wall clock against boot time beyond this is a record, ms.
+pub const WALL_JUMP_MS: u64 = 60_000;
+/// The most that elapsed time advances across a reboot, ms (400 days).
+pub const ACROSS_BOOTS_MS_MAX: u64 = 400 * 24 * 3_600 * 1_000;
+/// One point of priority is worth this much waiting, ms: work ages instead of starving.
+pub const PRIORITY_POINT_MS: u64 = 30_000;
+/// Highest priority of a task; 0 is the lowest.
+pub const PRIORITY_MAX: u8 = 10;
+/// Wait before work that met a closed gate or a full machine is tried again, ms.
+pub const SPAWN_BACKOFF_MS: u64 = 1_000;
+/// Runs listed by a decision; a signal that would plan more is refused its rest.
+pub const RUNS_PER_SIGNAL_MAX: usize = 64;

@@ -1,0 +1,140 @@
+//! Names that people choose: checked once at the edge, then carried as types.
+//!
+//! Every name is 1 to 128 bytes of ASCII letters, digits and `_ - . :`, and starts with a letter
+//! or a digit, so that it can stand in a file name, a log line, a URL and a metric unescaped.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::NAME_BYTES_MAX;
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is not a {what}: 1 to {NAME_BYTES_MAX} letters, digits or _ - . : starting with a letter or digit"
+)]
+pub struct NameError {
+    what: &'static str,
+    text: String,
+}
+
+fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() <= NAME_BYTES_MAX
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':'))
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// Checks `text` and takes it as a name.
+            ///
+            /// # Errors
+            /// [`NameError`] when `text` is empty, too long or holds another character.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                if is_name(text) {
+                    Ok(Self(Arc::from(text)))
+                } else {
+                    Err(NameError { what: $what, text: text.chars().take(NAME_BYTES_MAX).collect() })
+                }
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> Self {
+                name.0.as_ref().to_owned()
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a signal, by convention `Q_<ACTION>_<STATE>`.
+    SignalName, "signal name"
+);
+name!(
+    /// Who emitted a signal.
+    SourceName, "source name"
+);
+name!(
+    /// The name of a task.
+    TaskName, "task name"
+);
+name!(
+    /// The name of a rule.
+    RuleName, "rule name"
+);
+name!(
+    /// The name of a lock that at most one live lease holds.
+    LockName, "lock name"
+);
+name!(
+    /// The name of an agent, an identity that acts.
+    AgentName, "agent name"
+);
+name!(
+    /// The name of a monitor.
+    MonitorName, "monitor name"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, is_ok: bool) {
+        assert_eq!(SignalName::new(text).is_ok(), is_ok, "{text:?}");
+    }
+
+    #[test]
+    fn a_name_is_short_ascii_without_separators() {
+        check("Q_DREAM_TRIGGER", true);
+        check("discover.module:1-a", true);
+        check("", false);
+        check(".hidden", false);
+        check("-option", false);
+        check("a/b", false);
+        check("a b", false);
+        check("ä", false);
+        check(&"x".repeat(128), true);
+        check(&"x".repeat(129), false);
+    }
+}

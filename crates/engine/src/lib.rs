@@ -1,0 +1,7 @@
+//! The engine: one loop that takes inputs, steps the pure machine, seals what it says and lets the
+//! effects go.
+//!
+//! Five verbs, a file each: [`ingest`], [`decide`], [`seal`], [`dispatch`], [`execute`].
+
+pub mod ports;
+pub mod registry;

@@ -1,0 +1,12 @@
+//! The engine's doors to the world; adapters implement them and know nothing else.
+//!
+//! Each port has one conformance suite in `antiphon-testkit` that every implementation passes.
+
+pub mod clock;
+pub mod effector;
+pub mod entropy;
+pub mod evidence;
+pub mod executor;
+pub mod stop_switch;
+pub mod store;
+pub mod views;
