@@ -3,5 +3,6 @@
 //!
 //! Five verbs, a file each: [`ingest`], [`decide`], [`seal`], [`dispatch`], [`execute`].
 
+pub mod handle;
 pub mod ports;
 pub mod registry;
