@@ -70,3 +70,7 @@ pub const PRIORITY_MAX: u8 = 10;
 pub const SPAWN_BACKOFF_MS: u64 = 1_000;
 /// Runs listed by a decision; a signal that would plan more is refused its rest.
 pub const RUNS_PER_SIGNAL_MAX: usize = 64;
+/// Firings that the rate of one rule may count.
+pub const RATE_LIMIT_MAX: u32 = 1_000;
+/// Ancestors that a signal remembers, to notice a rule that feeds itself.
+pub const LINEAGE_MAX: usize = 16;

@@ -107,6 +107,8 @@ bodies! {
     RunCancelled(RunCancelled) = "run.cancelled",
     /// An attempt got a lease; its token is this record's sequence number.
     RunLeased(RunLeased) = "run.leased",
+    /// A run that had ended was planned again, as a new run.
+    RunReplanned(RunReplanned) = "run.replanned",
     /// A lease went back uncounted.
     RunReturned(RunReturned) = "run.returned",
     /// A lease was settled.
@@ -207,19 +209,27 @@ impl Eq for RawDocument {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleVerdict {
-    /// The dedupe key that it gave, if it has one and fired or was deferred.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dedupe_key: Option<String>,
     /// The ask that it opened, when it was deferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask: Option<Box<Ask>>,
+    /// The dedupe key that it gave, if it has one and fired or was deferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedupe_key: Option<String>,
     /// More of why, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The rule.
+    /// How many of its last firings its rate needs to remember; 0 when it has none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub remember: u32,
+    /// The rule; `worker:TASK` for a worker that did not fire.
     pub rule: RuleName,
     /// Its verdict.
     pub verdict: Verdict,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// Permit, defer, or deny and why.
@@ -300,8 +310,21 @@ pub struct Armed {
     pub emit: SignalName,
     /// The signals that meet it.
     pub expect: Vec<SignalName>,
+    /// Its id.
+    pub id: Id,
     /// The monitor that declares it.
     pub monitor: MonitorName,
+}
+
+/// Dedupe keys that a signal clears.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cleared {
+    /// Only those that this chain set; `None` clears all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<Id>,
+    /// The rule that remembers them.
+    pub rule: RuleName,
 }
 
 /// Body of `signal.accepted`: acceptance and decision in one.
@@ -314,6 +337,9 @@ pub struct SignalAccepted {
     /// The signal that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Id>,
+    /// Dedupe keys that it clears.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clears: Vec<Cleared>,
     /// The first signal of its chain.
     pub correlation: Id,
     /// What each rule that hears it said, in configured order.
@@ -328,6 +354,12 @@ pub struct SignalAccepted {
     /// Its idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
+    /// The last rules and workers that fired on the way to it, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<RuleName>,
+    /// Expectations that it meets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meets: Vec<Id>,
     /// When it happened by the producer's clock, ms since 1970 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred_ms: Option<i64>,
@@ -361,6 +393,28 @@ pub struct RunLeased {
     pub run: Id,
     /// Its task.
     pub task: TaskName,
+}
+
+/// Body of `run.replanned`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunReplanned {
+    /// Who asked.
+    pub by: String,
+    /// The first signal of its chain.
+    pub correlation: Id,
+    /// Causal depth of the signal that planned it first.
+    pub depth: u32,
+    /// Its facts.
+    pub facts: Facts,
+    /// The run that had ended.
+    pub of: Id,
+    /// The new run.
+    pub plan: Plan,
+    /// The signal that planned it first.
+    pub signal: Id,
+    /// That signal's name.
+    pub signal_name: SignalName,
 }
 
 /// Body of `run.returned`.
@@ -522,6 +576,8 @@ pub enum Payload {
     Document(Facts),
     /// A run that ended badly: the signal that planned it can be accepted again.
     Run {
+        /// The first signal of its chain.
+        correlation: Id,
         /// Its facts.
         facts: Facts,
         /// The run.
@@ -533,6 +589,8 @@ pub enum Payload {
     },
     /// A signal that a rule failed on.
     Signal {
+        /// The first signal of its chain.
+        correlation: Id,
         /// Its facts.
         facts: Facts,
         /// Its id.

@@ -117,6 +117,8 @@ pub struct Run {
     pub depth: u32,
     /// The facts that it is given on standard input.
     pub facts: Facts,
+    /// The last rules and workers that fired on the way to it, newest last.
+    pub lineage: Vec<RuleName>,
     /// Where it stands.
     pub phase: Phase,
     /// Its plan.
