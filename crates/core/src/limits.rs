@@ -12,6 +12,16 @@ pub const FACTS_DEPTH_MAX: usize = 16;
 pub const FACTS_LIST_MAX: usize = 256;
 /// Keys of all objects of one set of facts together.
 pub const FACTS_KEYS_MAX: usize = 1_024;
+/// Bytes of a dropped intent.
+pub const INTENT_BYTES_MAX: usize = 256 * 1024;
+/// Nesting of a dropped intent; the outermost object is depth 1.
+pub const INTENT_DEPTH_MAX: usize = 32;
+/// Members of one list of a dropped intent.
+pub const INTENT_LIST_MAX: usize = 4_096;
+/// Keys of all objects of one dropped intent together.
+pub const INTENT_KEYS_MAX: usize = 8_192;
+/// Nesting of any JSON document, whatever else limits it: what a walk's stack is sized for.
+pub const JSON_DEPTH_MAX: usize = 64;
 /// Bytes of a record's body.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a record's envelope.
