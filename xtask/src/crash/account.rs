@@ -1,0 +1,233 @@
+//! The account: what the log and the sink hold against what was promised.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::load::Promises;
+
+/// Everything that the end of a run is judged by.
+#[derive(Debug)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) promises: &'a Promises,
+    /// Signals of the load, as `signal list` prints them.
+    pub(crate) signals: &'a [Value],
+    /// Runs, as `run list` prints them.
+    pub(crate) runs: &'a [Value],
+    /// Lines of the sink: token, run, attempt.
+    pub(crate) sink: &'a str,
+}
+
+/// The figures of a run. Every list of faults must be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Account {
+    pub(crate) acknowledgements: u64,
+    pub(crate) signals_promised: u64,
+    pub(crate) files_promised: u64,
+    pub(crate) signals_in_log: u64,
+    pub(crate) runs: u64,
+    pub(crate) runs_by_state: BTreeMap<String, u64>,
+    pub(crate) starts: u64,
+    pub(crate) faults: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Account {
+    pub(crate) fn draw(evidence: &Evidence<'_>) -> Self {
+        let mut account = Self {
+            acknowledgements: evidence.promises.acknowledgements,
+            signals_promised: count(&evidence.promises.signals),
+            files_promised: count(&evidence.promises.files),
+            signals_in_log: count(evidence.signals),
+            runs: count(evidence.runs),
+            starts: count(evidence.sink.lines()),
+            ..Self::default()
+        };
+        account.settle_signals(evidence);
+        account.settle_runs(evidence);
+        account
+    }
+
+    /// Takes the figures of `other`, and its faults beside ours.
+    pub(crate) fn add(&mut self, mut other: Self) {
+        for (kind, what) in std::mem::take(&mut self.faults) {
+            other.faults.entry(kind).or_default().extend(what);
+        }
+        *self = other;
+    }
+
+    pub(crate) fn is_sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Adds something that was found wrong beside the account itself.
+    pub(crate) fn fault(&mut self, kind: &'static str, what: impl Into<String>) {
+        self.faults.entry(kind).or_default().push(what.into());
+    }
+
+    fn settle_signals(&mut self, evidence: &Evidence<'_>) {
+        let mut by_key: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        for signal in evidence.signals {
+            let id = text(signal, "id");
+            if !ids.insert(id) {
+                self.fault("signal listed twice", id);
+            }
+            let key = signal.get("facts").map_or("", |facts| text(facts, "key"));
+            by_key.entry(key).or_default().push(id);
+        }
+        for (key, ids) in &by_key {
+            if ids.len() > 1 {
+                self.fault("signal accepted twice", format!("{key}: {}", ids.join(" ")));
+            }
+        }
+        for (key, id) in &evidence.promises.signals {
+            if !ids.contains(id.as_str()) {
+                self.fault("acknowledged signal lost", format!("{key}: {id}"));
+            }
+        }
+        for key in &evidence.promises.contradictions {
+            self.fault("key acknowledged as two signals", key);
+        }
+        for key in &evidence.promises.files {
+            if !by_key.contains_key(key.as_str()) {
+                self.fault("dropped file lost", key);
+            }
+        }
+    }
+
+    fn settle_runs(&mut self, evidence: &Evidence<'_>) {
+        let mut starts: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut started_runs = BTreeSet::new();
+        for line in evidence.sink.lines() {
+            match line.split(' ').collect::<Vec<_>>().as_slice() {
+                [token, run, _attempt] => {
+                    *starts.entry(token).or_default() += 1;
+                    started_runs.insert(*run);
+                }
+                _ => self.fault("line of the sink torn", line),
+            }
+        }
+        for (token, times) in starts {
+            if times > 1 {
+                self.fault("token started twice", format!("{token}: {times} starts"));
+            }
+        }
+        let mut runs = BTreeSet::new();
+        for run in evidence.runs {
+            let (id, state) = (text(run, "id"), text(run, "state"));
+            runs.insert(id);
+            *self.runs_by_state.entry(state.to_owned()).or_default() += 1;
+            if state == "succeeded" && !started_runs.contains(id) {
+                self.fault("run succeeded without a start", id);
+            }
+        }
+        for run in started_runs.difference(&runs) {
+            self.fault("start without a run", *run);
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn count<T>(items: impl IntoIterator<Item = T>) -> u64 {
+    items.into_iter().map(|_| 1).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn promises() -> Promises {
+        Promises {
+            signals: BTreeMap::from([("0-0".to_owned(), "A".to_owned())]),
+            files: vec!["file-0".to_owned()],
+            acknowledgements: 1,
+            contradictions: Vec::new(),
+        }
+    }
+
+    fn check(signals: &[Value], runs: &[Value], sink: &str, faults: &[&str]) {
+        let promises = promises();
+        let account = Account::draw(&Evidence {
+            promises: &promises,
+            signals,
+            runs,
+            sink,
+        });
+        let found: Vec<&str> = account.faults.keys().copied().collect();
+        assert_eq!(found, faults);
+    }
+
+    fn signal(id: &str, key: &str) -> Value {
+        json!({"id": id, "facts": {"key": key}})
+    }
+
+    fn run(id: &str, state: &str) -> Value {
+        json!({"id": id, "state": state})
+    }
+
+    #[test]
+    fn what_was_promised_and_is_there_once_is_sound() {
+        let signals = [
+            signal("A", "0-0"),
+            signal("B", "file-0"),
+            signal("C", "0-1"),
+        ];
+        check(&signals, &[run("R", "succeeded")], "7 R 1\n9 R 2\n", &[]);
+    }
+
+    #[test]
+    fn what_is_missing_is_found() {
+        check(
+            &[],
+            &[],
+            "",
+            &["acknowledged signal lost", "dropped file lost"],
+        );
+    }
+
+    #[test]
+    fn what_is_there_twice_is_found() {
+        let twice = [
+            signal("A", "0-0"),
+            signal("B", "0-0"),
+            signal("C", "file-0"),
+        ];
+        check(&twice, &[], "", &["signal accepted twice"]);
+        let listed = [
+            signal("A", "0-0"),
+            signal("A", "0-0"),
+            signal("C", "file-0"),
+        ];
+        check(
+            &listed,
+            &[],
+            "",
+            &["signal accepted twice", "signal listed twice"],
+        );
+    }
+
+    #[test]
+    fn starts_that_the_log_does_not_explain_are_found() {
+        let signals = [signal("A", "0-0"), signal("B", "file-0")];
+        check(
+            &signals,
+            &[run("R", "failed")],
+            "7 R 1\n7 R 1\n",
+            &["token started twice"],
+        );
+        check(&signals, &[], "7 R 1\n", &["start without a run"]);
+        check(
+            &signals,
+            &[run("R", "succeeded")],
+            "",
+            &["run succeeded without a start"],
+        );
+        check(&signals, &[], "7 R", &["line of the sink torn"]);
+    }
+}

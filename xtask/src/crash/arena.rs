@@ -1,0 +1,115 @@
+//! Where a crash run happens: a root with a configuration, and the witnesses outside of it.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use super::disk::Disk;
+use crate::owner::Site;
+
+/// The signal that the load emits.
+pub(crate) const LOAD: &str = "Q_CRASH_LOAD";
+/// The type of the files that the load drops.
+pub(crate) const INTENT: &str = "crash.load";
+
+/// A root under test. The sink and the owner's log lie outside of it: no crash can take them back.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    pub(crate) site: Site,
+    pub(crate) sink: PathBuf,
+    pub(crate) disk: Option<Disk>,
+    // Last, so that the disk is unmounted before its folder goes.
+    _directory: TempDir,
+}
+
+impl Arena {
+    /// A root on the host's disk, or on an ext4 image of its own when `on_image`.
+    pub(crate) fn build(
+        binary: &Path,
+        plant: Option<&'static str>,
+        on_image: bool,
+    ) -> Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("antiphon-crash-")
+            .tempdir()?;
+        let disk = on_image
+            .then(|| Disk::create(directory.path()))
+            .transpose()?;
+        let root = disk
+            .as_ref()
+            .map_or(directory.path(), Disk::mount_point)
+            .join("root");
+        let sink = directory.path().join("sink");
+        let program = directory.path().join("sink.sh");
+        fs::write(&sink, "")?;
+        fs::write(&program, sink_program(&sink))?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(root.join("intents"))?;
+        fs::write(root.join("antiphon.toml"), configuration(&program))
+            .context("the configuration cannot be written")?;
+        sync_tree(&root)?;
+        let site = Site {
+            binary: binary.to_owned(),
+            root,
+            log: directory.path().join("owner.log"),
+            plant,
+        };
+        Ok(Self {
+            site,
+            sink,
+            disk,
+            _directory: directory,
+        })
+    }
+}
+
+/// A task program that writes one line with one append: lease token, run, attempt. The folder of
+/// an attempt's result bears the token's name.
+fn sink_program(sink: &Path) -> String {
+    format!(
+        "folder=${{ANTIPHON_RESULT%/*}}\n\
+         echo \"${{folder##*/}} $ANTIPHON_RUN_ID $ANTIPHON_ATTEMPT\" >> '{}'\n",
+        sink.display()
+    )
+}
+
+fn configuration(program: &Path) -> String {
+    format!(
+        r#"[[intent]]
+match = "{INTENT}"
+emit = "{LOAD}"
+
+[[worker]]
+on = "{LOAD}"
+when = "facts.work"
+task = "sink"
+succeeded = "Q_CRASH_SUNK"
+failed = "Q_CRASH_FAILED"
+
+[[task]]
+name = "sink"
+agent = "LARS"
+command = ["/bin/sh", "{}"]
+timeout = "20s"
+on_lost = "retry"
+retry = {{ limit = 20, backoff = "10ms", factor = 1.0, max = "10ms" }}
+"#,
+        program.display()
+    )
+}
+
+/// What the harness itself laid out must survive the first power cut.
+fn sync_tree(root: &Path) -> Result<()> {
+    for path in [&root.join("antiphon.toml"), root] {
+        fs::File::open(path)?.sync_all()?;
+    }
+    if let Some(parent) = root.parent() {
+        fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}

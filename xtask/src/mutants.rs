@@ -1,0 +1,210 @@
+//! Planted bugs: each is woken in a build that has room for it, and the suite that guards against
+//! it must fail. A bug that survives fails the command.
+//!
+//! The bugs themselves stand in the crates, each under `#[cfg(antiphon_plant)]` at the line that
+//! it breaks. Before the first one, every suite must pass in that same build with none awake:
+//! a suite that always fails catches nothing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::binary::{PLANT_VARIABLE, planted, planted_cargo};
+use crate::crash::{Death, Trial};
+use crate::process::output_of;
+use crate::random::fresh_seed;
+use crate::tools;
+
+/// What to run.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only these bugs
+    names: Vec<String>,
+}
+
+/// A bug, and the suite that must catch it.
+struct Mutant {
+    name: &'static str,
+    breaks: &'static str,
+    caught_by: Suite,
+}
+
+/// Something that passes or fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Suite {
+    /// The tests of a crate.
+    Tests { package: &'static str },
+    /// The crash harness with so many kills.
+    Kills(u32),
+    /// The crash harness with so many power cuts.
+    PowerCuts(u32),
+}
+
+const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "effect_before_commit",
+        breaks: "nothing starts before its record is durable",
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+        },
+    },
+    Mutant {
+        name: "sync_dropped",
+        breaks: "an acknowledged signal survives a power cut",
+        caught_by: Suite::PowerCuts(10),
+    },
+    Mutant {
+        name: "key_not_held_in_flight",
+        breaks: "a key is one signal, also while its commit is under way",
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+        },
+    },
+    Mutant {
+        name: "token_reused",
+        breaks: "no two leases have one token",
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+        },
+    },
+    Mutant {
+        name: "gate_ignored",
+        breaks: "nothing starts once the gate is closed",
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+        },
+    },
+    Mutant {
+        name: "snapshot_trusted_unrecorded",
+        breaks: "only a snapshot that the log records is used",
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+        },
+    },
+    Mutant {
+        name: "tail_not_checked",
+        breaks: "a start refuses a log that was changed since the snapshot",
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+        },
+    },
+    Mutant {
+        name: "inbox_file_removed_early",
+        breaks: "a file is removed only after its signal is durable",
+        caught_by: Suite::Kills(60),
+    },
+];
+
+/// Runs each bug against its suite; fails when one survives.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mutants = select(&options.names)?;
+    let binary = planted()?;
+    let suites: BTreeSet<Suite> = mutants.iter().map(|mutant| mutant.caught_by).collect();
+    for suite in suites {
+        println!("without a bug: {}", suite.name());
+        if !suite.passes(&binary, None)? {
+            bail!("{} fails without any bug: it can catch none", suite.name());
+        }
+    }
+    let mut survivors = Vec::new();
+    for mutant in mutants {
+        println!("{}: {}", mutant.name, mutant.breaks);
+        let began = Instant::now();
+        let caught = !mutant.caught_by.passes(&binary, Some(mutant.name))?;
+        let verdict = if caught { "caught" } else { "SURVIVED" };
+        let seconds = began.elapsed().as_secs();
+        println!("  {verdict} by {} in {seconds} s", mutant.caught_by.name());
+        if !caught {
+            survivors.push(mutant.name);
+        }
+    }
+    if survivors.is_empty() {
+        Ok(())
+    } else {
+        bail!("survived: {}", survivors.join(" "))
+    }
+}
+
+fn select(names: &[String]) -> Result<Vec<&'static Mutant>> {
+    for name in names {
+        if !MUTANTS.iter().any(|mutant| mutant.name == name) {
+            let known: Vec<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+            bail!("no bug is called {name}; there are {}", known.join(" "));
+        }
+    }
+    Ok(MUTANTS
+        .iter()
+        .filter(|mutant| names.is_empty() || names.iter().any(|name| name == mutant.name))
+        .collect())
+}
+
+impl Suite {
+    fn name(self) -> String {
+        match self {
+            Suite::Tests { package } => format!("the tests of {package}"),
+            Suite::Kills(times) => format!("{times} kills"),
+            Suite::PowerCuts(times) => format!("{times} power cuts"),
+        }
+    }
+
+    fn passes(self, binary: &Path, plant: Option<&'static str>) -> Result<bool> {
+        match self {
+            Suite::Tests { package } => tests_pass(package, plant),
+            Suite::Kills(times) => survives(binary, plant, Death::Kill, times),
+            Suite::PowerCuts(times) => survives(binary, plant, Death::PowerCut, times),
+        }
+    }
+}
+
+/// Whether the tests of `package` pass. Building them is not part of the answer: a build that
+/// fails is an error, not a caught bug.
+fn tests_pass(package: &str, plant: Option<&str>) -> Result<bool> {
+    output_of(planted_cargo().args(["test", "--no-run", "--package", package]))?;
+    let mut command = if tools::has_cargo_command("nextest") {
+        let mut command = planted_cargo();
+        command.args(["nextest", "run", "--package", package]);
+        command
+    } else {
+        let mut command = planted_cargo();
+        command.args(["test", "--package", package]);
+        command
+    };
+    command.env_remove(PLANT_VARIABLE);
+    if let Some(plant) = plant {
+        command.env(PLANT_VARIABLE, plant);
+    }
+    Ok(output_of(&mut command).is_ok())
+}
+
+fn survives(
+    binary: &Path,
+    plant: Option<&'static str>,
+    death: Death,
+    crashes: u32,
+) -> Result<bool> {
+    let seed = fresh_seed();
+    let finding = Trial {
+        binary,
+        plant,
+        death,
+        crashes,
+        verify_every: 1,
+        seed,
+    }
+    .run()?;
+    Ok(finding.is_sound())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_that_nobody_planted_is_refused() {
+        assert!(select(&["no_such_bug".to_owned()]).is_err());
+        assert_eq!(select(&[]).unwrap().len(), MUTANTS.len());
+        assert_eq!(select(&["gate_ignored".to_owned()]).unwrap().len(), 1);
+    }
+}

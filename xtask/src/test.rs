@@ -1,0 +1,223 @@
+//! The one test command: everything that a change must pass, in one go, counted in one line.
+//!
+//! Two profiles on purpose. Lints and suites run unoptimised, where arithmetic overflow and debug
+//! assertions stop a test and where building is cheap; the harnesses that play a user run on the
+//! release build of the one binary, which is what ships and what is measured. The dependencies are
+//! compiled once for each; nothing is compiled for both reasons twice.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::process::{cargo, tee};
+use crate::{bench, binary, crash, tools};
+
+/// Kills of the crash harness.
+const CYCLES: u32 = 200;
+/// Power cuts, where a disk can be mounted.
+const POWER_CUTS: u32 = 10;
+
+/// Runs everything. The last line of its output is `N passed, N failed`.
+pub(crate) fn run() -> Result<()> {
+    tools::ensure()?;
+    let mut tally = Tally::default();
+    tally.step("format", || done(cargo().args(["fmt", "--all", "--check"])));
+    tally.step("lints", || {
+        let mut clippy = cargo();
+        clippy.args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]);
+        done(&mut clippy)
+    });
+    tally.step("documentation", || {
+        let mut doc = cargo();
+        doc.env("RUSTDOCFLAGS", "-D warnings")
+            .args(["doc", "--workspace", "--no-deps"]);
+        done(&mut doc)
+    });
+    tally.step("suites", suites);
+    let mut built = None;
+    tally.step("release build", || {
+        built = Some(binary::release()?);
+        Ok(Count::ONE)
+    });
+    if let Some(binary) = &built {
+        tally.step("demo", || demo(binary));
+        tally.step("crash: kills", || crashes(binary, Some(CYCLES), None));
+        if tools::is_root() {
+            tally.step("crash: power cuts", || {
+                crashes(binary, None, Some(POWER_CUTS))
+            });
+        } else {
+            println!("not run: power cuts, which need root to mount an image");
+        }
+        tally.step("bench: smoke", || bench::smoke(binary).map(|()| Count::ONE));
+    }
+    tally.close()
+}
+
+/// How many passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+impl Count {
+    const ONE: Self = Self {
+        passed: 1,
+        failed: 0,
+    };
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    count: Count,
+    steps: Vec<(&'static str, bool, Duration)>,
+}
+
+impl Tally {
+    /// Runs a step and goes on whatever comes of it, so that one run shows everything.
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<Count>) {
+        println!("\n=== {name}");
+        let began = Instant::now();
+        let count = work().unwrap_or_else(|error| {
+            println!("error: {error:#}");
+            Count {
+                passed: 0,
+                failed: 1,
+            }
+        });
+        self.count.passed += count.passed;
+        self.count.failed += count.failed;
+        self.steps.push((name, count.failed == 0, began.elapsed()));
+    }
+
+    fn close(&self) -> Result<()> {
+        println!();
+        for (name, passed, time) in &self.steps {
+            let verdict = if *passed { "passed" } else { "FAILED" };
+            println!("{name:<20}{verdict:>8}{:>7} s", time.as_secs());
+        }
+        println!(
+            "\n{} passed, {} failed",
+            self.count.passed, self.count.failed
+        );
+        if self.count.failed == 0 {
+            Ok(())
+        } else {
+            bail!("the change does not pass")
+        }
+    }
+}
+
+fn done(command: &mut Command) -> Result<Count> {
+    let transcript = tee(command)?;
+    if transcript.status.success() {
+        Ok(Count::ONE)
+    } else {
+        bail!("{}", transcript.status)
+    }
+}
+
+/// The suites of all crates and the examples in their documentation.
+fn suites() -> Result<Count> {
+    if !tools::has_cargo_command("nextest") {
+        return tests(cargo().args(["test", "--workspace", "--no-fail-fast"]));
+    }
+    let suites = tests(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]))?;
+    let examples = tests(cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]))?;
+    Ok(Count {
+        passed: suites.passed + examples.passed,
+        failed: suites.failed + examples.failed,
+    })
+}
+
+fn tests(command: &mut Command) -> Result<Count> {
+    let transcript = tee(command)?;
+    let mut count = count_tests(&transcript.lines);
+    if !transcript.status.success() && count.failed == 0 {
+        count.failed = 1;
+    }
+    Ok(count)
+}
+
+/// Reads the closing lines of `cargo test` and `cargo nextest`:
+/// `test result: ok. 3 passed; 0 failed; …` and `Summary [ 1.2s] 9 tests run: 8 passed, 1 failed`.
+fn count_tests(lines: &[String]) -> Count {
+    let mut count = Count::default();
+    for line in lines {
+        let line = line.trim_start();
+        if !line.starts_with("test result:") && !line.starts_with("Summary [") {
+            continue;
+        }
+        let words: Vec<&str> = line.split([' ', ',', ';', '(', ')']).collect();
+        for pair in words.windows(2) {
+            if let [number, word] = pair
+                && let Ok(number) = number.parse::<u64>()
+            {
+                match *word {
+                    "passed" => count.passed += number,
+                    "failed" => count.failed += number,
+                    _ => {}
+                }
+            }
+        }
+    }
+    count
+}
+
+fn demo(binary: &std::path::Path) -> Result<Count> {
+    done(Command::new(binary).args(["demo", "--once"]))
+}
+
+fn crashes(binary: &std::path::Path, cycles: Option<u32>, cuts: Option<u32>) -> Result<Count> {
+    let options = crash::Options {
+        cycles,
+        power_cuts: cuts,
+        verify_every: 1,
+        binary: Some(binary.to_owned()),
+        ..crash::Options::default()
+    };
+    crash::run(&options).map(|()| Count::ONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, passed: u64, failed: u64) {
+        assert_eq!(
+            count_tests(&[line.to_owned()]),
+            Count { passed, failed },
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn closing_lines_of_both_runners_are_counted() {
+        check(
+            "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured",
+            12,
+            0,
+        );
+        check("test result: FAILED. 11 passed; 1 failed; 0 ignored", 11, 1);
+        check(
+            "     Summary [   0.311s] 14 tests run: 14 passed, 0 skipped",
+            14,
+            0,
+        );
+        check(
+            "     Summary [   2.5s] 9 tests run: 8 passed (1 slow), 1 failed, 0 skipped",
+            8,
+            1,
+        );
+        check("a test printed: 5 passed, 5 failed", 0, 0);
+    }
+}
