@@ -36,8 +36,6 @@ const DRAIN_MAX: Duration = Duration::from_mins(2);
 const LIST_MAX: &str = "100000000";
 /// States of a run that is not at its end.
 const LIVE: [&str; 3] = ["planned", "leased", "stopping"];
-/// Instances of one kind of fault that are shown.
-const FAULTS_SHOWN: usize = 5;
 /// Kills of a control run when no number is given.
 const CONTROL_CYCLES: u32 = 200;
 /// Power cuts of a control run when no number is given.
@@ -182,7 +180,7 @@ impl Trial<'_> {
             .crash(&arena, &mut load, &mut finding)
             .and_then(|()| settle(&arena, load, &mut finding));
         match account {
-            Ok(account) => finding.account.add(account),
+            Ok(account) => finding.account = account,
             Err(error) => finding.account.fault(
                 "run broken off",
                 format!("{error:#}\n{}", tail(&arena.site.log)),
@@ -317,10 +315,10 @@ impl Finding {
         if account.is_sound() {
             println!("  {:<32}{:>9}", "promises broken", 0);
         }
-        for (fault, instances) in &account.faults {
-            println!("  {fault}: {}", instances.len());
-            for instance in instances.iter().take(FAULTS_SHOWN) {
-                println!("    {instance}");
+        for (kind, fault) in &account.faults {
+            println!("  {kind}: {}", fault.count);
+            for example in &fault.examples {
+                println!("    {example}");
             }
         }
         println!("{}", serde_json::to_string(self)?);

@@ -19,7 +19,18 @@ pub(crate) struct Evidence<'a> {
     pub(crate) sink: &'a str,
 }
 
-/// The figures of a run. Every list of faults must be empty.
+/// Instances of one kind of fault that are kept to show.
+const EXAMPLES_MAX: usize = 5;
+
+/// A kind of fault that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Fault {
+    pub(crate) count: u64,
+    /// The first few.
+    pub(crate) examples: Vec<String>,
+}
+
+/// The figures of a run. There must be no faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Account {
     pub(crate) acknowledgements: u64,
@@ -29,7 +40,7 @@ pub(crate) struct Account {
     pub(crate) runs: u64,
     pub(crate) runs_by_state: BTreeMap<String, u64>,
     pub(crate) starts: u64,
-    pub(crate) faults: BTreeMap<&'static str, Vec<String>>,
+    pub(crate) faults: BTreeMap<&'static str, Fault>,
 }
 
 impl Account {
@@ -48,21 +59,17 @@ impl Account {
         account
     }
 
-    /// Takes the figures of `other`, and its faults beside ours.
-    pub(crate) fn add(&mut self, mut other: Self) {
-        for (kind, what) in std::mem::take(&mut self.faults) {
-            other.faults.entry(kind).or_default().extend(what);
-        }
-        *self = other;
-    }
-
     pub(crate) fn is_sound(&self) -> bool {
         self.faults.is_empty()
     }
 
     /// Adds something that was found wrong beside the account itself.
     pub(crate) fn fault(&mut self, kind: &'static str, what: impl Into<String>) {
-        self.faults.entry(kind).or_default().push(what.into());
+        let fault = self.faults.entry(kind).or_default();
+        fault.count += 1;
+        if fault.examples.len() < EXAMPLES_MAX {
+            fault.examples.push(what.into());
+        }
     }
 
     fn settle_signals(&mut self, evidence: &Evidence<'_>) {
