@@ -7,6 +7,7 @@ pub mod effector;
 pub mod entropy;
 pub mod evidence;
 pub mod executor;
+pub mod intake;
 pub mod stop_switch;
 pub mod store;
 pub mod views;
