@@ -23,6 +23,8 @@ pub struct BuiltinCall<'a> {
     pub facts: &'a Facts,
     /// Its run's id, for idempotent writing.
     pub run_id: &'a str,
+    /// Wall time when it was started, ms since 1970 UTC.
+    pub now_ms: i64,
 }
 
 /// How a built-in ends. The binary writes `result` to the result file, `note` to standard error,
