@@ -76,6 +76,9 @@ pub trait Executor: Send + Sync {
     /// Kills every tree at once, without grace.
     fn kill_all(&self);
 
+    /// The settlement of `token` is durable: what was kept of it for recovery may go.
+    fn forget(&self, token: u64);
+
     /// Finds what became of leases of an owner that was lost. Called once, before the first
     /// `launch`; it waits, bounded, for a predecessor's spawner to end. It must not start anything.
     fn recover(&self, tokens: &[u64]) -> Answer<'_, Vec<(u64, Fate)>>;
