@@ -65,9 +65,9 @@ pub struct Verifier {
     last_leaf: Hash,
     /// What the next record's `prev` should be; `None` when the last one could not be read.
     link: Option<Hash>,
-    /// The last record, when it names another leaf than the one before it has.
+    /// A record that names another leaf than the one before it has, until the next has been read.
     doubted: Option<u64>,
-    /// A root that is not the recorded one, until the next record has been seen.
+    /// A root that is not the recorded one, until the next record has been read.
     open_root: Option<Problem>,
     /// Whether the root of all records read is the recorded one.
     root_holds: bool,
@@ -140,7 +140,6 @@ impl Verifier {
                 self.link = Some(leaf);
             }
             Err(error) => {
-                self.settle();
                 let detail = error.to_string();
                 self.report_break(self.tree.size(), ProblemKind::EnvelopeMalformed, detail);
                 self.next_seq = self.next_seq.saturating_add(1);

@@ -176,6 +176,7 @@ fn every_other_form_of_the_same_members_is_refused() {
     // Integers beyond their type.
     check_refused("\"seq\":7", "\"seq\":9007199254740992", "seq");
     check_refused("\"seq\":7", "\"seq\":99999999999999999999999999", "seq");
+    check_refused("\"seq\":7", "\"seq\":18446744073709551623", "seq");
     check_refused("\"v\":1", "\"v\":4294967296", "v");
     check_refused(
         "\"body_bytes\":2",

@@ -117,6 +117,15 @@ fn first(statement: &Statement) -> Option<(u64, &'static str)> {
         .map(|problem| (problem.seq, problem.kind.code()))
 }
 
+/// All that is wrong: entries and codes.
+fn all(statement: &Statement) -> Vec<(u64, &'static str)> {
+    statement
+        .problems
+        .iter()
+        .map(|problem| (problem.seq, problem.kind.code()))
+        .collect()
+}
+
 #[test]
 fn the_bytes_of_a_log_are_frozen() {
     let mut verifier = Verifier::new();
@@ -179,6 +188,58 @@ fn an_intact_log_is_stated_as_it_is() {
         (empty.size, empty.root, empty.last_leaf),
         (0, TreeHead::EMPTY_ROOT, NO_LEAF)
     );
+}
+
+#[test]
+fn an_envelope_of_another_form_is_found_though_the_chain_holds() {
+    let (mut verifier, mut tree, mut prev) = (Verifier::new(), Tree::new(), NO_LEAF);
+    for seq in 0..4 {
+        let mut record = written(seq, prev, 1);
+        record
+            .envelope
+            .extend_from_slice(if seq == 1 { b" " } else { b"" });
+        verifier.record(&record.envelope, None);
+        prev = leaf_hash(&record.envelope);
+        tree.push(&prev);
+        // The last root is wrong, too: that the others hold again makes it count.
+        let root = if seq == 3 { NO_LEAF } else { tree.root() };
+        verifier.turn_root(&root);
+    }
+    assert_eq!(
+        all(&verifier.finish()),
+        [(1, "envelope.malformed"), (3, "tree.root")]
+    );
+}
+
+#[test]
+fn of_two_changes_the_earlier_is_named_first() {
+    let log = Log::written(&[7, 1], 1);
+    let mut flipped = log.clone();
+    change_time(flipped.record_mut(2));
+    flipped.record_mut(3).body.as_mut().unwrap()[0] ^= 1;
+    assert_eq!(
+        all(&flipped.verified()),
+        [(2, "chain.prev"), (3, "body.hash")]
+    );
+
+    let mut swapped = log.clone();
+    change_time(swapped.record_mut(1));
+    swapped.turns[0].records.swap(3, 4);
+    assert_eq!(first(&swapped.verified()), Some((1, "chain.prev")));
+
+    let mut cut = log.clone();
+    change_time(cut.record_mut(1));
+    cut.record_mut(3).envelope.pop();
+    assert_eq!(
+        all(&cut.verified()),
+        [(1, "chain.prev"), (3, "envelope.malformed")]
+    );
+}
+
+/// Another envelope of the same form.
+fn change_time(record: &mut Stored) {
+    let text = String::from_utf8(record.envelope.clone()).unwrap();
+    record.envelope = text.replace(".001Z", ".002Z").into_bytes();
 }
 
 #[test]

@@ -16,15 +16,12 @@ fn f16_every_flipped_bit_of_an_envelope_is_found_at_its_record() {
             let mut flipped = log.clone();
             flipped.record_mut(seq).envelope[bit / 8] ^= 1 << (bit % 8);
             let statement = flipped.verified();
-            let (found, code) = first(&statement).unwrap();
+            let code = first(&statement).unwrap().1;
             // No record and no root tells the last record's `prev` from the leaf before it.
             let is_open = seq == 6 && prev.contains(&(bit / 8)) && code == "chain.prev";
-            let expected = if is_open { 5 } else { seq };
-            assert_eq!(
-                found, expected as u64,
-                "bit {bit} of {seq}: {:?}",
-                statement.problems
-            );
+            let expected = if is_open { 5 } else { seq as u64 };
+            let here = all(&statement).iter().all(|(found, _)| *found == expected);
+            assert!(here, "bit {bit} of {seq}: {:?}", statement.problems);
         }
     }
 }
