@@ -1,6 +1,6 @@
 //! The three hashes of a log, each SHA-256 in a domain of its own.
 //!
-//! In: bytes. Out: [`Hash`]. The domains keep a leaf from passing as a node and a body from passing
+//! In: bytes. Out: 32 bytes. The domains keep a leaf from passing as a node and a body from passing
 //! as either. Source: RFC 6962 section 2.1 for leaves and nodes; the body's tag is ours.
 
 use sha2::{Digest, Sha256};
