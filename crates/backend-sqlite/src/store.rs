@@ -1,0 +1,344 @@
+//! The log: turns, tiles and snapshots in `antiphon.db`, appended by the one owner of the root.
+//!
+//! In: the owner lock, the fencing epoch, one sync per commit, the bound of the write-ahead file.
+//! Out: the tree and the chain (ledger), when to append (engine), reading ([`reader`]).
+//!
+//! Invariants: `append` compares epoch and head inside its own write transaction; nothing was read
+//! or checkpointed by SQLite unasked on this connection; the first failure of a write is the last
+//! write, and closing after it syncs nothing.
+
+mod reader;
+
+use std::path::{Path, PathBuf};
+
+use antiphon_engine::ports::store::{
+    Batch, Head, LogReader, Snapshot, Space, Store, StoreError, Tile,
+};
+use rusqlite::{Connection, OptionalExtension as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::connection::{Settings, leave_unsynced, open_writer};
+use crate::error::Error;
+use crate::lock::OwnerLock;
+use crate::migration::{MIGRATIONS, migrate};
+use crate::root::{at, create_private, prepare, sync_names};
+
+pub use reader::open_reader;
+use reader::{Reader, read_head, tile_place};
+
+/// The database's name in the root.
+pub(crate) const DATABASE: &str = "antiphon.db";
+/// Pages of the write-ahead file after which a commit copies them back (4 MiB): the file stays
+/// this size and is overwritten, which syncs faster than a file that grows.
+const CHECKPOINT_PAGES: i64 = 1_000;
+/// Pages that must be added before copying back is tried again while a reader is in the way.
+const CHECKPOINT_AGAIN_PAGES: i64 = 250;
+/// Pages of the write-ahead file above which a commit waits for readers to let go (64 MiB): a
+/// longer file would make the next start slow.
+const WAL_PAGES_MAX: i64 = 16_384;
+/// Snapshots that are kept.
+const SNAPSHOTS_KEPT: i64 = 2;
+const SETTINGS: Settings = Settings {
+    synchronous: "FULL",
+    cache_kib: 8 * 1024,
+    // `SqliteStore` copies back itself: SQLite's own way hides a failed sync.
+    checkpoint_pages: 0,
+    wal_bytes_kept: -1,
+};
+
+/// The log of a root, held by its owner.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    root: PathBuf,
+    epoch: u64,
+    /// A write failed: nothing is written or read on this connection any more.
+    poisoned: bool,
+    /// Pages of the write-ahead file at which a commit copies back next.
+    checkpoint_at_pages: i64,
+    // Dropped last: the lock is held until the connection is closed.
+    _lock: OwnerLock,
+}
+
+impl SqliteStore {
+    /// Becomes the owner of `root`, which is created when it is not there, and opens its log under
+    /// a new epoch. `started_ms` (ms since 1970 UTC) is a hint for people in the lock file.
+    ///
+    /// What an earlier owner left in the write-ahead file is written to the database and synced
+    /// before this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`] when another process owns it, [`StoreError::Version`] and
+    /// [`StoreError::Damaged`] when its files are not ours to use, else [`StoreError::Io`].
+    pub fn open(root: &Path, started_ms: i64) -> Result<Self, StoreError> {
+        let opened = |error: Error| error.of_store("opened", 0);
+        let root = prepare(root).map_err(opened)?;
+        let lock = OwnerLock::take(&root, started_ms)?;
+        let path = root.join(DATABASE);
+        create_private(&path)
+            .and_then(|()| sync_names(&root))
+            .map_err(opened)?;
+        let mut connection = open_writer(&path, SETTINGS).map_err(opened)?;
+        complete_checkpoint(&connection).map_err(opened)?;
+        migrate(&mut connection, MIGRATIONS)?;
+        let epoch = next_epoch(&connection).map_err(opened)?;
+        let checkpoint_at_pages = CHECKPOINT_PAGES;
+        Ok(Self {
+            connection,
+            root,
+            epoch,
+            poisoned: false,
+            checkpoint_at_pages,
+            _lock: lock,
+        })
+    }
+
+    fn usable(&self, verb: &'static str) -> Result<(), StoreError> {
+        if self.poisoned {
+            Err(Error::Poisoned.of_store(verb, 0))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// One write transaction; `guard` may refuse before anything is written.
+    fn write(
+        &mut self,
+        seq: u64,
+        guard: impl FnOnce(&Connection) -> Result<(), StoreError>,
+        change: impl FnOnce(&Connection) -> Result<(), Error>,
+    ) -> Result<(), StoreError> {
+        const VERB: &str = "appended to";
+        self.usable(VERB)?;
+        let result = self
+            .transact(guard, change)
+            .and_then(|outcome| match outcome {
+                Ok(()) => self.checkpoint().map(Ok),
+                Err(refusal) => Ok(Err(refusal)),
+            });
+        match result {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.poison();
+                Err(error.of_store(VERB, seq))
+            }
+        }
+    }
+
+    /// The outer error is final; the inner one is a refusal that wrote nothing.
+    fn transact(
+        &self,
+        guard: impl FnOnce(&Connection) -> Result<(), StoreError>,
+        change: impl FnOnce(&Connection) -> Result<(), Error>,
+    ) -> Result<Result<(), StoreError>, Error> {
+        self.run("BEGIN IMMEDIATE")?;
+        if let Err(refusal) = guard(&self.connection) {
+            self.run("ROLLBACK")?;
+            return Ok(Err(refusal));
+        }
+        change(&self.connection)?;
+        self.run("COMMIT")?;
+        Ok(Ok(()))
+    }
+
+    fn run(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn poison(&mut self) {
+        self.poisoned = true;
+        if let Err(error) = leave_unsynced(&self.connection) {
+            tracing::error!(
+                error.code = error.code(),
+                "closing the log may sync it once more"
+            );
+        }
+    }
+
+    /// Copies the write-ahead file back when it is long enough. A reader may be in the way: then
+    /// the next commits try again, and beyond the bound they wait for it.
+    fn checkpoint(&mut self) -> Result<(), Error> {
+        let pages = checkpoint(&self.connection, "NOOP")?.pages;
+        if pages < CHECKPOINT_PAGES {
+            self.checkpoint_at_pages = CHECKPOINT_PAGES;
+        }
+        if pages < self.checkpoint_at_pages {
+            return Ok(());
+        }
+        self.checkpoint_at_pages = pages.saturating_add(CHECKPOINT_AGAIN_PAGES);
+        let mode = if pages > WAL_PAGES_MAX {
+            "RESTART"
+        } else {
+            "PASSIVE"
+        };
+        if checkpoint(&self.connection, mode)?.busy && pages > WAL_PAGES_MAX {
+            tracing::warn!(
+                log.wal_pages = pages,
+                "a reader keeps the write-ahead file from ending"
+            );
+        }
+        Ok(())
+    }
+
+    fn insert(connection: &Connection, batch: &Batch) -> Result<(), Error> {
+        let Batch {
+            turn,
+            tiles,
+            last_leaf,
+        } = batch;
+        connection
+            .prepare_cached(
+                "INSERT INTO turn (first_seq, n, root, last_leaf, envelopes, bodies)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((
+                i64::try_from(turn.first_seq)?,
+                turn.count,
+                turn.root,
+                last_leaf,
+                &turn.envelopes,
+                turn.bodies.as_deref(),
+            ))?;
+        for Tile {
+            level,
+            index,
+            hashes,
+        } in tiles
+        {
+            connection
+                .prepare_cached("INSERT INTO tile (place, hashes) VALUES (?1, ?2)")?
+                .execute((tile_place(*level, *index)?, hashes))?;
+        }
+        Ok(())
+    }
+}
+
+impl Store for SqliteStore {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn head(&mut self) -> Result<Head, StoreError> {
+        self.usable("read")?;
+        read_head(&self.connection).map_err(|error| error.of_store("read", 0))
+    }
+
+    fn append(&mut self, expected: &Head, batch: &Batch) -> Result<(), StoreError> {
+        let (ours, first_seq) = (self.epoch, batch.turn.first_seq);
+        if first_seq != expected.next_seq {
+            self.usable("appended to")?;
+            return Err(StoreError::StaleHead {
+                found: expected.next_seq,
+                expected: first_seq,
+            });
+        }
+        let guard = |connection: &Connection| {
+            check_epoch(connection, ours)?;
+            let head = read_head(connection).map_err(|error| error.of_store("read", first_seq))?;
+            if head == *expected {
+                return Ok(());
+            }
+            Err(StoreError::StaleHead {
+                found: head.next_seq,
+                expected: expected.next_seq,
+            })
+        };
+        self.write(first_seq, guard, |connection| {
+            Self::insert(connection, batch)
+        })
+    }
+
+    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let Snapshot { at_seq, bytes } = snapshot;
+        let ours = self.epoch;
+        let change = |connection: &Connection| {
+            let at_seq = i64::try_from(*at_seq)?;
+            connection.execute(
+                "INSERT OR REPLACE INTO snapshot (at_seq, sha256, bytes) VALUES (?1, ?2, ?3)",
+                (at_seq, Sha256::digest(bytes).as_slice(), bytes),
+            )?;
+            connection.execute(
+                "DELETE FROM snapshot WHERE at_seq NOT IN
+                     (SELECT at_seq FROM snapshot ORDER BY at_seq DESC LIMIT ?1)",
+                [SNAPSHOTS_KEPT],
+            )?;
+            Ok(())
+        };
+        self.write(*at_seq, |connection| check_epoch(connection, ours), change)
+    }
+
+    fn reader(&self) -> Result<Box<dyn LogReader>, StoreError> {
+        Ok(Box::new(Reader::open(&self.root)?))
+    }
+
+    fn space(&self) -> Result<Space, StoreError> {
+        let read = |error: Error| error.of_store("read", 0);
+        let disk = rustix::fs::statvfs(&self.root);
+        let disk = disk.map_err(|error| read(at(&self.root)(error.into())))?;
+        let mut used = 0_u64;
+        for name in [DATABASE.to_owned(), format!("{DATABASE}-wal")] {
+            let path = self.root.join(name);
+            match path.metadata() {
+                Ok(metadata) => used = used.saturating_add(metadata.len()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(read(at(&path)(error))),
+            }
+        }
+        Ok(Space {
+            used,
+            free: disk.f_bavail.saturating_mul(disk.f_frsize),
+            total: disk.f_blocks.saturating_mul(disk.f_frsize),
+        })
+    }
+}
+
+fn check_epoch(connection: &Connection, ours: u64) -> Result<(), StoreError> {
+    match read_epoch(connection) {
+        Ok(found) if found == ours => Ok(()),
+        Ok(found) => Err(StoreError::StaleEpoch { found, ours }),
+        Err(error) => Err(error.of_store("appended to", 0)),
+    }
+}
+
+fn read_epoch(connection: &Connection) -> Result<u64, Error> {
+    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key = 'epoch'")?;
+    let epoch: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+    Ok(u64::try_from(epoch.unwrap_or(0))?)
+}
+
+/// Counts this opening; committed and synced when it returns.
+fn next_epoch(connection: &Connection) -> Result<u64, Error> {
+    let sql = "UPDATE meta SET value = value + 1 WHERE key = 'epoch' RETURNING value";
+    let epoch: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(u64::try_from(epoch)?)
+}
+
+/// Writes and syncs anew what an earlier owner left in the write-ahead file: it was read from the
+/// page cache, which may hold what a failed sync never wrote.
+fn complete_checkpoint(connection: &Connection) -> Result<(), Error> {
+    if checkpoint(connection, "TRUNCATE")?.busy {
+        Err(Error::CheckpointBusy)
+    } else {
+        Ok(())
+    }
+}
+
+/// What a checkpoint says.
+struct Checkpoint {
+    /// Another connection was in the way.
+    busy: bool,
+    /// Pages in the write-ahead file.
+    pages: i64,
+}
+
+fn checkpoint(connection: &Connection, mode: &str) -> Result<Checkpoint, Error> {
+    let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+    let row = statement.query_row([], |row| {
+        Ok(Checkpoint {
+            busy: row.get(0)?,
+            pages: row.get(1)?,
+        })
+    })?;
+    Ok(row)
+}

@@ -1,0 +1,96 @@
+//! Builds the views: one transaction per call, from where they end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use antiphon_engine::ports::views::{Projected, ViewBuilder, ViewError};
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::ViewFile;
+use super::project::{Names, Projector};
+use crate::error::Error;
+use crate::keys::build::{KeyBatch, KeySizes, add_keys};
+
+/// The one writer of `views.db`.
+#[derive(Debug)]
+pub(super) struct SqliteViewBuilder {
+    connection: Connection,
+    file: ViewFile,
+    names: Names,
+    /// Counts committed transactions, so that the key index knows when to look again.
+    generation: Arc<AtomicU64>,
+}
+
+impl SqliteViewBuilder {
+    pub(super) fn open(file: ViewFile, generation: Arc<AtomicU64>) -> Result<Self, Error> {
+        Ok(Self {
+            connection: file.writer()?,
+            file,
+            names: Names::default(),
+            generation,
+        })
+    }
+
+    fn try_project(&mut self, records: &[Projected]) -> Result<(), Error> {
+        let begin = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(begin)?;
+        let complete_to = read_complete_to(&transaction)?;
+        let known = records
+            .iter()
+            .take_while(|record| record.seq < complete_to)
+            .count();
+        let records = records.get(known..).unwrap_or_default();
+        let Some(last) = records.last() else {
+            return Ok(());
+        };
+        let mut projector = Projector::new(&transaction, &mut self.names)?;
+        let mut next_seq = complete_to;
+        for record in records {
+            if record.seq != next_seq {
+                return Err(Error::Gap {
+                    complete_to: next_seq,
+                    found: record.seq,
+                });
+            }
+            projector.project(record)?;
+            next_seq = next_seq.saturating_add(1);
+        }
+        let entries = projector.finish()?;
+        let keys = KeyBatch {
+            first_seq: complete_to,
+            upto_seq: next_seq,
+            elapsed_ms: last.elapsed_ms,
+            entries,
+        };
+        add_keys(&transaction, &keys, KeySizes::PRODUCTION)?;
+        transaction
+            .prepare_cached("UPDATE progress SET complete_to = ?1")?
+            .execute([i64::try_from(next_seq)?])?;
+        transaction.commit()?;
+        self.generation.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl ViewBuilder for SqliteViewBuilder {
+    fn complete_to(&mut self) -> Result<u64, ViewError> {
+        let complete_to = read_complete_to(&self.connection);
+        complete_to.map_err(|error| self.file.failed("read", error))
+    }
+
+    fn project(&mut self, records: &[Projected]) -> Result<(), ViewError> {
+        self.try_project(records).map_err(|error| {
+            // Names that the lost transaction gave numbers to must not be remembered.
+            self.names = Names::default();
+            self.file.failed("built", error)
+        })
+    }
+}
+
+/// Every record below this is in the views.
+pub(super) fn read_complete_to(connection: &Connection) -> Result<u64, Error> {
+    let mut statement = connection.prepare_cached("SELECT complete_to FROM progress")?;
+    Ok(u64::try_from(
+        statement.query_row([], |row| row.get::<_, i64>(0))?,
+    )?)
+}
