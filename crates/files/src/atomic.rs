@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 //!
-//! In: write to a temporary file in the same directory, sync, then give it its name. Out: which
-//! file and when; who calls makes sure that no two calls write the same name at once. A crash
+//! In: write to a temporary file in the same directory, then give it its name. Out: which file and
+//! when; who calls makes sure that no two calls write the same name at once. A crash
 //! leaves at most one temporary file for each name, and the next write of that name replaces it.
 
 use std::ffi::{CStr, CString};
@@ -15,38 +15,41 @@ use rustix::io::Errno;
 
 /// Makes `name` in `directory` hold `bytes`, durably; what stood there is replaced.
 pub(crate) fn replace(directory: BorrowedFd<'_>, name: &CStr, bytes: &[u8]) -> io::Result<()> {
-    write(directory, name, bytes, RenameFlags::empty())?;
+    let write = |file: &mut File| file.write_all(bytes).and_then(|()| file.sync_all());
+    appear(directory, name, write, RenameFlags::empty())?;
     rustix::fs::fsync(directory)?;
     Ok(())
 }
 
-/// Makes `name` in `directory` hold `bytes` if nothing has that name yet. The name itself is not
-/// synced.
+/// Makes `name` in `directory` hold `bytes` if nothing has that name yet. Not synced: for what is
+/// only a copy of what the log holds.
 pub(crate) fn create(directory: BorrowedFd<'_>, name: &CStr, bytes: &[u8]) -> io::Result<()> {
-    write(directory, name, bytes, RenameFlags::NOREPLACE)
+    appear(
+        directory,
+        name,
+        |file| file.write_all(bytes),
+        RenameFlags::NOREPLACE,
+    )
 }
 
-fn write(
+fn appear(
     directory: BorrowedFd<'_>,
     name: &CStr,
-    bytes: &[u8],
+    write: impl FnOnce(&mut File) -> io::Result<()>,
     rename: RenameFlags,
 ) -> io::Result<()> {
     let temporary = temporary_name(name)?;
     let mut file = open_new(directory, &temporary)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| {
-            rustix::fs::renameat_with(directory, &*temporary, directory, name, rename)
-                .map_err(io::Error::from)
-        });
-    if written.is_err()
+    let appeared = write(&mut file).and_then(|()| {
+        rustix::fs::renameat_with(directory, &*temporary, directory, name, rename)
+            .map_err(io::Error::from)
+    });
+    if appeared.is_err()
         && let Err(error) = rustix::fs::unlinkat(directory, &*temporary, AtFlags::empty())
     {
         tracing::warn!(%error, "a temporary file is left behind");
     }
-    written
+    appeared
 }
 
 fn open_new(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<File> {

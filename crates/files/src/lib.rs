@@ -1,6 +1,6 @@
 //! The data root on disk: three rooms joined by the root's descriptor.
 //!
-//! In: the root itself ([`root`]), the stop switch ([`stop_switch`]),
+//! In: the root itself ([`root`]), the stop switch ([`stop_switch`]), the intent inbox ([`inbox`]),
 //! declared files ([`effector`]), dead letters as the seeds write them ([`letters`]) and the
 //! structured log ([`structured_log`]). Out: what an intent means (the machine's), the log and its
 //! views (`antiphon-backend-sqlite`), evidence and `run/` (`antiphon-executor`).
@@ -14,6 +14,7 @@ mod directory_watch;
 pub mod effector;
 pub mod error;
 mod identity;
+pub mod inbox;
 pub mod letters;
 pub mod root;
 pub mod stop_switch;
@@ -21,6 +22,7 @@ pub mod structured_log;
 
 pub use effector::FileEffector;
 pub use error::Error;
+pub use inbox::{Inbox, InboxOptions};
 pub use root::Root;
 pub use stop_switch::{FileStopSwitch, SwitchWatch};
 pub use structured_log::{StructuredLog, StructuredWriter};

@@ -130,3 +130,6 @@ impl SwitchWatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

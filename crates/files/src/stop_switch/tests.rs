@@ -1,13 +1,10 @@
-//! The stop switch on a real directory: what it says, and that it wakes whoever waits.
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
-use antiphon_core::guard::Switch;
-use antiphon_engine::ports::stop_switch::StopSwitch as _;
-use antiphon_files::{FileStopSwitch, Root, SwitchWatch};
 use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::*;
 
 struct Place {
     home: tempfile::TempDir,
@@ -104,7 +101,7 @@ fn a41_a_root_that_is_gone_or_replaced_counts_as_engaged() {
 #[test]
 fn a41_a_root_that_may_not_be_searched_counts_as_engaged() {
     let place = Place::new();
-    fs::set_permissions(&place.path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&place.path, fs::Permissions::from_mode(0o000)).unwrap();
     let state = std::thread::scope(|scope| {
         let asked = scope.spawn(|| {
             // Capabilities are a thread's own: this one is bound by modes even as root.
