@@ -42,6 +42,9 @@ pub const TASKS_MAX: usize = 1_024;
 pub const EXPRESSION_NODES_MAX: usize = 512;
 /// Bytes of one expression's source.
 pub const EXPRESSION_BYTES_MAX: usize = 4 * 1024;
+/// Bytes that one expression may have to move for the largest facts, from its syntax alone: what
+/// doubles a value again and again is beyond it.
+pub const EXPRESSION_WORK_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Comprehensions inside one another over data that a signal chooses.
 pub const COMPREHENSION_DEPTH_MAX: usize = 1;
 /// Comprehensions inside one another when the inner one walks a literal list.
