@@ -5,4 +5,5 @@
 
 pub mod handle;
 pub mod ports;
+pub mod read;
 pub mod registry;
