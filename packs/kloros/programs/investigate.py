@@ -69,6 +69,7 @@ def examine(facts):
         "module_name": None,
         "module_path": None,
         "files_analyzed": [],
+        "source_sha256": {},
         "structure": {},
         "llm_analysis": {},
         "capabilities": [],
@@ -130,7 +131,7 @@ def package_of(facts):
 
 def describe(record, path):
     """Fills `record` with what stands in the package at `path`."""
-    files, newest, digest = [], 0.0, []
+    files, newest, hashes = [], 0.0, {}
     for file in python_files(path):
         try:
             status = os.stat(file, follow_symlinks=False)
@@ -140,7 +141,7 @@ def describe(record, path):
             files.append({"file": workspace.relative(file), "error": str(error.strerror)})
             continue
         newest = max(newest, status.st_mtime)
-        digest.append(f"{workspace.relative(file)}:{workspace.sha256(data)}")
+        hashes[workspace.relative(file)] = workspace.sha256(data)[:16]
         files.append(parse_file(workspace.relative(file), data))
     names = [os.path.basename(file["file"]) for file in files if in_package(file, path)]
     classes = [item for file in files for item in file.get("classes", [])]
@@ -148,6 +149,7 @@ def describe(record, path):
     has_docs = any(file.get("doc") for file in files)
     age_days = int(max(0.0, time.time() - newest) // 86400) if files else 0
     record["files_analyzed"] = [file["file"] for file in files]
+    record["source_sha256"] = hashes
     record["structure"] = {
         "files": [summary(file) for file in files[:50]],
         "classes": len(classes),
@@ -165,7 +167,7 @@ def describe(record, path):
         f"has_init:{str('__init__.py' in names).lower()}",
         f"py_files:{len(names)}",
         f"has_docs:{str(has_docs).lower()}",
-        f"source:{workspace.sha256(chr(10).join(digest))[:16]}",
+        f"source:{workspace.sha256(repr(sorted(hashes.items())))[:16]}",
     ]
     record["evidence"] = [*lasting, f"age_days:{age_days}"]
     # What passes with time says nothing about the package, so it is left out of the hash.

@@ -49,7 +49,7 @@ def validate(data):
             return f"{shown} is no finite number", {}
         low, high = BOUNDS[name]
         if value < low:
-            return f"{shown} is below the minimum of {low}", {}
+            return f"{shown} is below the minimum of {low:g}", {}
         if value > high:
-            return f"{shown} is above the maximum of {high}", {}
+            return f"{shown} is above the maximum of {high:g}", {}
     return "valid", changes

@@ -103,7 +103,8 @@ def replace(path, data):
     target = beneath(path)
     directory, name = os.path.split(target)
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    temporary = os.path.join(directory, f".{name}.{run_id()}.tmp")
+    mark = "".join(c for c in run_id() if c.isalnum() or c == "-")
+    temporary = os.path.join(directory, f".{name}.{mark}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
         file.write(data)

@@ -13,7 +13,7 @@ pub mod capabilities;
 pub mod demo;
 pub mod environment;
 pub mod error;
-pub mod lines;
+pub mod journal;
 pub mod looks;
 pub mod paths;
 pub mod promotion;

@@ -78,10 +78,10 @@ mod tests {
     use super::*;
 
     /// The table of A4: a promotion's text, and a word of the reason or `valid`. The Python
-    /// validator is held to the same table in `tests/promotions.rs`.
+    /// validator is held to the same table in `tests/programs/dream.rs`.
     #[test]
     fn a4_the_table_of_promotions_is_judged_as_it_says() {
-        for line in include_str!("../tests/promotions.table").lines() {
+        for line in include_str!("../tests/programs/promotions.table").lines() {
             let Some((expect, text)) = line.split_once(" | ") else {
                 continue;
             };

@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use super::{Given, end, time_of};
 use crate::capabilities::{CAPABILITIES_BYTES_MAX, Capabilities, Discovered, is_module_name};
 use crate::error::Error;
-use crate::lines;
+use crate::journal::{Journal, find_newest};
 use crate::paths::{
-    CAPABILITIES, CAPABILITIES_BACKUP, INTEGRATED, INVESTIGATIONS, Journal, Root, has_extension,
+    CAPABILITIES, CAPABILITIES_BACKUP, INTEGRATED, INVESTIGATIONS, Root, has_extension,
 };
 
 /// What a hypothesis about a module that nobody registered begins with.
@@ -240,7 +240,7 @@ fn find_investigation(root: &Root, timestamp: &str) -> Result<Map<String, Value>
     let file = root
         .file(path)?
         .ok_or_else(|| Error::malformed(INVESTIGATIONS, "it is missing"))?;
-    lines::find_newest(&file, timestamp, |line| {
+    find_newest(&file, timestamp, |line| {
         line.get("timestamp")
             .is_some_and(|found| found == timestamp)
     })
@@ -259,7 +259,7 @@ fn capability_of(investigation: &Map<String, Value>) -> String {
 }
 
 fn find_integrated(done: &Journal, capability: &str) -> Result<Option<Map<String, Value>>, Error> {
-    lines::find_newest(done.file(), capability, |line| {
+    find_newest(done.file(), capability, |line| {
         line.get("capability")
             .is_some_and(|found| found == capability)
     })

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::capabilities::{CAPABILITIES_BYTES_MAX, Capabilities, Entry};
 use crate::error::Error;
-use crate::lines;
+use crate::journal::find_newest;
 use crate::paths::{CAPABILITIES, INTEGRATED, Root};
 
 /// Looks at the registry.
@@ -51,7 +51,7 @@ fn see(root: &Root, entry: &Entry) -> Result<Option<Observation>, Error> {
     let Some(journal) = root.file(Path::new(INTEGRATED))? else {
         return Ok(None);
     };
-    let line = lines::find_newest(&journal, &entry.name, |line| {
+    let line = find_newest(&journal, &entry.name, |line| {
         line.get("module_name")
             .is_some_and(|name| *name == entry.name)
     })

@@ -1,19 +1,65 @@
-//! Finding a line in a journal: from its end, because what is looked for was just written.
+//! Files of JSON lines: a line is there whole or not at all, and the newest is found first.
 //!
-//! In: an open file of JSON lines and a question. Out: the newest line that answers it. A line that
-//! is no JSON is passed over: a journal outlives a writer that died. No index and no high-water
-//! mark: marks that collide or mix formats are how the original lost records (defect 45).
+//! In: an open, locked file; a line, or a question. Out: the file one line longer, or the newest line
+//! that answers. A line that is no JSON is passed over: a journal outlives a writer that died. No
+//! index and no high-water mark: marks that collide or mix formats are how the original lost records
+//! (defect 45). Where a journal is, and its lock: [`crate::paths::Root::journal`].
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+
+use crate::error::Error;
 
 /// Bytes that are read at a time.
 const CHUNK_BYTES: u64 = 64 * 1024;
 /// Bytes of one line; longer ones are passed over.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A file of JSON lines, locked: it only grows, and a line is there whole or not at all.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// The journal in `file`, open for appending and locked, which stands at `path`.
+    pub(crate) fn new(file: File, path: &Path) -> Self {
+        Self {
+            file,
+            path: path.to_owned(),
+        }
+    }
+
+    /// The file, to look for lines in.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Appends `line` and a line feed; it is on disk when this returns. A line that another writer
+    /// left without its end is ended first, so that it cannot swallow this one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn append(&mut self, line: &str) -> Result<(), Error> {
+        let failed = |source: io::Error| Error::io("append to", &self.path, source);
+        let mut text = String::with_capacity(line.len().saturating_add(2));
+        if is_torn(&self.file).map_err(failed)? {
+            text.push('\n');
+        }
+        text.push_str(line);
+        text.push('\n');
+        self.file
+            .write_all(text.as_bytes())
+            .and_then(|()| self.file.sync_all())
+            .map_err(failed)
+    }
+}
 
 /// The newest line of `file` that is a JSON object, holds `needle` as bytes, and of which
 /// `is_meant` says yes.
@@ -59,10 +105,7 @@ pub fn find_newest(
 }
 
 /// Whether `file` ends within a line.
-///
-/// # Errors
-/// What reading the file met.
-pub fn is_torn(file: &File) -> io::Result<bool> {
+fn is_torn(file: &File) -> io::Result<bool> {
     let length = file.metadata()?.len();
     let Some(last) = length.checked_sub(1) else {
         return Ok(false);
@@ -124,5 +167,22 @@ mod tests {
             find(&format!("{long}{many}{endless}{many}"), "long"),
             Some(7)
         );
+    }
+
+    #[test]
+    fn a_torn_line_does_not_swallow_the_next_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = crate::paths::Root::open(directory.path(), "run-1").unwrap();
+        std::fs::write(
+            directory.path().join("j.jsonl"),
+            b"{\"whole\":1}\n{\"torn\":",
+        )
+        .unwrap();
+        root.journal(Path::new("j.jsonl"))
+            .unwrap()
+            .append("{\"next\":1}")
+            .unwrap();
+        let text = std::fs::read_to_string(directory.path().join("j.jsonl")).unwrap();
+        assert_eq!(text, "{\"whole\":1}\n{\"torn\":\n{\"next\":1}\n");
     }
 }
