@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::source::defines_function;
-use super::tree::{Tree, cargo_metadata};
+use super::tree::{Tree, cargo_metadata, has_extension};
 
 const DOCUMENT: &str = "ARCHITECTURE.md";
 /// Lines of a file that a journey leads through.
@@ -93,7 +93,7 @@ pub(crate) fn journey_findings(tree: &Tree) -> Vec<String> {
         let mut current = None;
         for word in backticked(line) {
             let place = format!("{DOCUMENT}:{number}");
-            if word.contains('/') && word.ends_with(".rs") {
+            if word.contains('/') && has_extension(word, "rs") {
                 files += 1;
                 current = tree.find(word);
                 let Some(file) = current else {
@@ -164,7 +164,11 @@ pub(crate) fn invariant_findings(tree: &Tree) -> Vec<String> {
 /// Paths in backticks in any document.
 pub(crate) fn path_findings(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
-    for file in tree.files.iter().filter(|file| file.path.ends_with(".md")) {
+    for file in tree
+        .files
+        .iter()
+        .filter(|file| has_extension(&file.path, "md"))
+    {
         for (index, line) in file.text.lines().enumerate() {
             for word in backticked(line) {
                 let is_path = FOLDERS.iter().any(|folder| word.starts_with(folder))

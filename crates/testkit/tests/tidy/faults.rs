@@ -39,7 +39,10 @@ pub(crate) fn findings(tree: &Tree) -> Vec<String> {
 /// their own.
 fn tested_numbers(tree: &Tree) -> BTreeSet<String> {
     let mut numbers = BTreeSet::new();
-    for (_, code) in tree.rust().filter(|(file, _)| !file.path.starts_with("packs/")) {
+    for (_, code) in tree
+        .rust()
+        .filter(|(file, _)| !file.path.starts_with("packs/"))
+    {
         for start in word_positions(code, "fn") {
             let rest = code[start + 2..].trim_start();
             let name = rest.split(['(', '<']).next().unwrap_or_default();
@@ -79,7 +82,10 @@ mod tests {
             found.contains("bears the number F9: add its row"),
             "{found}"
         );
-        assert!(found.contains("bears the number F10: add its row"), "{found}");
+        assert!(
+            found.contains("bears the number F10: add its row"),
+            "{found}"
+        );
         assert_eq!(found.lines().count(), 3, "{found}");
     }
 }

@@ -25,10 +25,7 @@ pub(crate) struct Tree {
 
 impl File {
     pub(crate) fn new(path: &str, text: String) -> Self {
-        let is_rust = Path::new(path)
-            .extension()
-            .is_some_and(|extension| extension == "rs");
-        let code = is_rust.then(|| source::blank(&text));
+        let code = has_extension(path, "rs").then(|| source::blank(&text));
         Self {
             path: path.to_owned(),
             text,
@@ -82,6 +79,12 @@ impl Tree {
         self.rust()
             .any(|(_, code)| source::defines_function(code, name))
     }
+}
+
+pub(crate) fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path)
+        .extension()
+        .is_some_and(|found| found == extension)
 }
 
 /// The repository's root.

@@ -1,0 +1,161 @@
+//! Parsers of foreign bytes, each with what must hold whatever it is fed.
+//!
+//! In: any bytes. Out: whether they were accepted; a panic when a claim does not hold. The libFuzzer targets
+//! in `fuzz/` and the plain test `fuzz_smoke` call the same bodies. The parser of the configuration
+//! is the binary's own, and so is its target.
+#![allow(clippy::missing_panics_doc, reason = "a panic is how a target speaks")]
+
+mod smoke;
+
+use antiphon_core::expression::{Bound, Expression, Scope};
+use antiphon_core::json::{Document, JsonLimits};
+use antiphon_core::record::Body;
+use antiphon_ledger::envelope::Envelope;
+use serde_json::Value;
+
+pub use smoke::smoke;
+
+/// A parser and its claims.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of its seeds' folder and of its libFuzzer target.
+    pub name: &'static str,
+    /// Feeds it and says whether the bytes were accepted.
+    pub feed: fn(&[u8]) -> bool,
+}
+
+/// Every target of this crate, in the order of their names.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "envelope",
+        feed: envelope,
+    },
+    Target {
+        name: "expression",
+        feed: expression,
+    },
+    Target {
+        name: "json_document",
+        feed: json_document,
+    },
+    Target {
+        name: "record_body",
+        feed: record_body,
+    },
+];
+
+/// An envelope that decodes encodes to the bytes it came from.
+#[must_use]
+pub fn envelope(bytes: &[u8]) -> bool {
+    let Ok(envelope) = Envelope::decode(bytes) else {
+        return false;
+    };
+    let mut again = Vec::new();
+    envelope
+        .encode_into(&mut again)
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(again, bytes, "another form of an envelope was accepted");
+    true
+}
+
+/// A source is compiled or refused; what was compiled gives a value or an error, never a panic.
+#[must_use]
+pub fn expression(bytes: &[u8]) -> bool {
+    let Ok(source) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(expression) = Expression::compile(source, &["facts", "signal"]) else {
+        return false;
+    };
+    let facts =
+        Document::parse(FACTS, &JsonLimits::FACTS).unwrap_or_else(|error| panic!("{error}"));
+    let scope = Scope::new()
+        .bind("facts", facts.root())
+        .bind("signal", Bound::Text("Q_FUZZ"));
+    let first = expression.text(&scope).ok();
+    assert_eq!(
+        first,
+        expression.text(&scope).ok(),
+        "an expression gave two answers"
+    );
+    expression.bool(&scope).ok();
+    expression.facts(&scope).ok();
+    true
+}
+
+/// What an expression may read.
+const FACTS: &[u8] = br#"{"n":3,"x":1.5,"ok":true,"none":null,"text":"abc","list":[1,2,3],
+    "inner":{"key":"value","items":[{"id":"a"},{"id":"b"}]}}"#;
+
+/// A document has one canonical text, which is a document with the same text; and whatever is
+/// accepted is JSON to another parser too.
+#[must_use]
+pub fn json_document(bytes: &[u8]) -> bool {
+    let mut accepted = false;
+    for limits in [JsonLimits::FACTS, JsonLimits::INTENT, JsonLimits::BODY] {
+        let Ok(document) = Document::parse(bytes, &limits) else {
+            continue;
+        };
+        accepted = true;
+        let text = document.text();
+        let again = Document::parse(text.as_bytes(), &limits);
+        assert_eq!(
+            again.as_ref().map(Document::text),
+            Ok(text),
+            "the canonical text is not fixed"
+        );
+        let theirs = serde_json::from_slice::<Value>(bytes);
+        let ours = serde_json::from_str::<Value>(text);
+        assert_eq!(
+            theirs.map(plain).ok(),
+            ours.map(plain).ok(),
+            "another parser reads it otherwise"
+        );
+    }
+    accepted
+}
+
+/// A value with every number as the double that it stands for: `-0` and `0.0` are `0`.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            // Adding zero makes the negative zero a positive one.
+            let double = number.as_f64().map(|double| double + 0.0);
+            double.map_or(Value::Null, Value::from)
+        }
+        Value::Array(items) => items.into_iter().map(plain).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(key, member)| (key, plain(member)))
+            .collect(),
+        other @ (Value::Null | Value::Bool(_) | Value::String(_)) => other,
+    }
+}
+
+/// A body that decodes has one form, which decodes to the same body. Its kind stands on the first
+/// line.
+#[must_use]
+pub fn record_body(bytes: &[u8]) -> bool {
+    let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
+    let (Some(kind), Some(json)) = (lines.next(), lines.next()) else {
+        return false;
+    };
+    let Ok(kind) = std::str::from_utf8(kind) else {
+        return false;
+    };
+    let Ok(body) = Body::decode(kind, 1, json) else {
+        return false;
+    };
+    let encoded = encode(&body);
+    let again = Body::decode(kind, 1, &encoded).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(body, again, "a body is not what it was written from");
+    assert_eq!(encoded, encode(&again), "a body has two forms");
+    true
+}
+
+fn encode(body: &Body) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    body.encode(&mut bytes)
+        .unwrap_or_else(|error| panic!("{error}"));
+    bytes
+}

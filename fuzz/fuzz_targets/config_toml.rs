@@ -1,0 +1,19 @@
+#![no_main]
+#![allow(dead_code, reason = "the binary uses all of it")]
+
+#[path = "../../crates/antiphon/src"]
+mod antiphon {
+    pub(crate) mod config;
+}
+
+use antiphon::config::Configuration;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match Configuration::parse_text("antiphon.toml".as_ref(), text) {
+        Ok(configuration) => drop(configuration.compile()),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+});
