@@ -29,7 +29,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use rustix::process::{Pid, PidfdFlags};
 
 pub mod channel;
 mod keeper;
@@ -88,11 +87,10 @@ impl Error {
 /// The owner's end of a running spawner.
 #[derive(Debug)]
 pub struct SpawnerHandle {
-    /// Requests go in, answers come out; closing it ends the spawner and everything below it.
+    /// Requests go in, answers come out. Closing it, or shutting down its writing half, ends the
+    /// spawner and everything below it.
     pub socket: OwnedFd,
-    /// Readable when the spawner has ended.
-    pub pidfd: OwnedFd,
-    /// The process, for reaping.
+    /// The process, for reaping; it has ended when the socket says so.
     pub child: Child,
 }
 
@@ -115,14 +113,7 @@ pub fn start(run_dir: &Path, executable: &Path) -> io::Result<SpawnerHandle> {
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
         .spawn()?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-    Ok(SpawnerHandle {
-        socket,
-        pidfd,
-        child,
-    })
+    Ok(SpawnerHandle { socket, child })
 }
 
 /// What the binary does for `__spawner RUN_DIR`: serves as spawner, or as keeper in the processes
