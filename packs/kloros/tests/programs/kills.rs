@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, promotion, question};
+use crate::stage::{Stage, has_extension, promotion, question};
 
 /// Runs a program whose process is killed by itself at its `n`th call that touches a file: the
 /// program is unchanged, the calls are counted from outside.
@@ -31,9 +31,9 @@ fn assert_whole(stage: &Stage, at: &str) {
     for (name, bytes) in stage.files() {
         let text = String::from_utf8(bytes).unwrap();
         let is_whole = |text: &str| serde_json::from_str::<Value>(text).is_ok();
-        if name.ends_with(".json") {
+        if has_extension(&name, "json") {
             assert!(is_whole(&text), "{name} {at}: {text}");
-        } else if name.ends_with(".jsonl") {
+        } else if has_extension(&name, "jsonl") {
             assert!(text.lines().all(is_whole), "{name} {at}: {text}");
             assert!(text.is_empty() || text.ends_with('\n'), "{name} {at}");
         }
@@ -65,7 +65,7 @@ fn check(
         let left = stage
             .files()
             .into_iter()
-            .find(|(name, _)| name.ends_with(".tmp"));
+            .find(|(name, _)| has_extension(name, "tmp"));
         assert_eq!(left, None, "{at}");
     }
     panic!("{program} did not end within 200 steps");

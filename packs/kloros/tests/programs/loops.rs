@@ -5,7 +5,7 @@ use antiphon_engine::registry::Repeat;
 use antiphon_kloros::demo;
 use serde_json::{Value, json};
 
-use crate::stage::{NOW_MS, Stage, question};
+use crate::stage::{NOW_MS, Stage, has_extension, question};
 
 #[test]
 fn curiosity_becomes_a_module_that_is_discovered() {
@@ -88,7 +88,7 @@ fn promotions_become_a_deployed_winner_and_then_silence() {
         stage
             .files()
             .iter()
-            .filter(|(name, _)| name.ends_with(".tmp"))
+            .filter(|(name, _)| has_extension(name, "tmp"))
             .count(),
         0
     );

@@ -75,23 +75,23 @@ fn doubtful_evidence_asks_to_be_looked_at_again() {
     assert_eq!(bare.result["reinvestigate_reason"], "evidence_empty");
     let investigated = stage.run("investigate", "run-3", &question("src/memory"));
     stage.write("src/memory/new.py", "def new():\n    \"\"\"New.\"\"\"\n");
-    let stale = stage.run("semantic_dedup", "run-3", &investigated.result);
-    assert_eq!(stale.result["reinvestigate_reason"], "source_changed");
+    let doubtful = stage.run("semantic_dedup", "run-3", &investigated.result);
+    assert_eq!(doubtful.result["reinvestigate_reason"], "source_changed");
     assert_eq!(
-        stale.result["evidence_hash"],
+        doubtful.result["evidence_hash"],
         investigated.result["evidence_hash"]
     );
     let again = json!({
         "question_id": "reinvestigate.memory",
-        "module_path": stale.result["module_path"],
+        "module_path": doubtful.result["module_path"],
         "evidence": ["reason:source_changed"],
-        "previous_evidence_hash": stale.result["evidence_hash"],
+        "previous_evidence_hash": doubtful.result["evidence_hash"],
     });
     let settled = learn(&stage, "run-4", &again);
     assert_eq!(settled.result["reinvestigate"], false);
     assert_ne!(
         settled.result["evidence_hash"],
-        stale.result["evidence_hash"]
+        doubtful.result["evidence_hash"]
     );
 }
 

@@ -189,7 +189,7 @@ impl Stage {
         seen.into_iter().map(with_facts).collect()
     }
 
-    /// Every file below the root with its content; programs and locks left out.
+    /// Every file below the root with its content.
     pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
         files_below(self.root.path())
     }
@@ -211,6 +211,13 @@ fn files_below(root: &Path) -> Vec<(String, Vec<u8>)> {
     }
     found.sort();
     found
+}
+
+/// Whether a file name ends with `.` and this extension.
+pub(crate) fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|found| found == extension)
 }
 
 /// The facts of a question about a package.
