@@ -1,4 +1,4 @@
-//! Identifiers: UUIDv7 made from a time and a place in the log, so that replay makes the same ones.
+//! Identifiers: `UUIDv7` made from a time and a place in the log, so that replay makes the same ones.
 //!
 //! Source: RFC 9562, section 5.7. The random bits are SHA-256 over the log's id, the sequence
 //! number of the record that creates the thing, and its index within that record; they are unique
@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// A UUIDv7: of a signal, a run, a dead letter or a log.
+/// A `UUIDv7`: of a signal, a run, a dead letter or a log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Id([u8; 16]);
@@ -45,7 +45,11 @@ impl Id {
             *to = *from;
         }
         let millis = u64::try_from(time_ms).unwrap_or(0);
-        Self(uuid::Builder::from_unix_timestamp_millis(millis, &bits).into_uuid().into_bytes())
+        Self(
+            uuid::Builder::from_unix_timestamp_millis(millis, &bits)
+                .into_uuid()
+                .into_bytes(),
+        )
     }
 
     /// The id from its 16 bytes as stored.
@@ -79,7 +83,10 @@ impl FromStr for Id {
         if text.len() != 36 {
             return Err(IdError);
         }
-        uuid::Uuid::try_parse(text).map(|uuid| Self(uuid.into_bytes())).ok().ok_or(IdError)
+        uuid::Uuid::try_parse(text)
+            .map(|uuid| Self(uuid.into_bytes()))
+            .ok()
+            .ok_or(IdError)
     }
 }
 
@@ -182,6 +189,9 @@ mod tests {
     fn a_digest_reads_back_what_it_writes_and_refuses_upper_case() {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string().parse(), Ok(digest));
-        assert_eq!(digest.to_string().to_uppercase().parse::<Digest>(), Err(DigestError));
+        assert_eq!(
+            digest.to_string().to_uppercase().parse::<Digest>(),
+            Err(DigestError)
+        );
     }
 }

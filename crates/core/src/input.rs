@@ -5,11 +5,10 @@ use std::sync::Arc;
 use crate::control::{Control, Refusal};
 use crate::id::{Digest, Id};
 use crate::json::Document;
-use crate::name::MonitorName;
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::report::{Fate, NotStarted, Report, StopCause};
-use crate::signal::{Draft, Facts, Key, Origin};
+use crate::signal::{Draft, Key, Origin};
 use crate::time::Instant;
 
 /// One thing that happened, and when.
@@ -38,7 +37,12 @@ pub enum Event {
     /// A well-formed intent was dropped; its key is not in the log.
     Intent(Box<Intent>),
     /// Something malformed came by file, or an input stopped the machine before.
-    Malformed(Box<Malformed>),
+    Malformed {
+        /// What.
+        what: Box<Malformed>,
+        /// The identity of the file that it came by; it is not in the log.
+        key: Option<[u8; 16]>,
+    },
     /// The tree of a lease is dead and this came of it.
     Reported {
         /// The lease.
@@ -62,13 +66,8 @@ pub enum Event {
     },
     /// An operator asks for something.
     Control(Control),
-    /// A monitor saw something, or could not look.
-    Observed {
-        /// The monitor.
-        monitor: MonitorName,
-        /// The facts to emit.
-        facts: Facts,
-    },
+    /// The owner is going and what still runs must stop.
+    OwnerGoing,
     /// Time has passed: what is due happens.
     Tick,
     /// A snapshot of the state was written; it may be used once this is recorded.
@@ -147,8 +146,6 @@ pub enum Effect {
         /// Why.
         cause: StopCause,
     },
-    /// The dead letters changed: their export is to be written.
-    ExportLetters,
 }
 
 /// The answer to an input.

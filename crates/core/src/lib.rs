@@ -15,19 +15,24 @@
     clippy::float_arithmetic
 )]
 
+pub mod attempt;
 pub mod control;
 pub mod expression;
 pub mod guard;
 pub mod id;
 pub mod input;
+pub mod intent;
 pub mod json;
 pub mod limits;
+pub mod machine;
 pub mod name;
 pub mod policy;
 pub mod record;
 pub mod report;
 pub mod retry;
+pub mod rule;
 pub mod run;
 pub mod signal;
+pub mod state;
 pub mod task;
 pub mod time;

@@ -5,11 +5,12 @@
 
 mod compile;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-pub use compile::{CompiledIntent, CompiledRule, CompiledWorker, PolicyError};
+pub(crate) use compile::nearest;
+pub use compile::{CompiledIntent, CompiledRule, CompiledWorker, Pattern, PolicyError};
+
+use compile::Index;
 
 use crate::id::Digest;
 use crate::name::{MonitorName, RuleName, SignalName, TaskName};
@@ -23,7 +24,8 @@ use crate::task::Task;
 pub struct IntentSource {
     /// The signal that it becomes.
     pub emit: SignalName,
-    /// CEL over `data`, `id`, `type`, `intent` and `file`, giving the facts; `None` takes `data`.
+    /// CEL giving the facts, over `data`, `file`, `id`, `intent` (the whole document), `priority`
+    /// (as a word) and `type`; `None` takes `data`.
     pub facts: Option<String>,
     /// The type of intent, with `*` for any run of characters.
     pub pattern: String,
@@ -155,9 +157,7 @@ pub struct Policy {
     source: PolicySource,
     text: Box<str>,
     digest: Digest,
-    intents: Vec<CompiledIntent>,
-    rules: BTreeMap<SignalName, Vec<CompiledRule>>,
-    workers: BTreeMap<SignalName, Vec<CompiledWorker>>,
+    index: Index,
 }
 
 impl Policy {
@@ -172,8 +172,11 @@ impl Policy {
     /// The policy that does nothing, with one slot.
     #[must_use]
     pub fn empty() -> Self {
-        let source = PolicySource { slots: 1, ..PolicySource::default() };
-        Self::assemble(source, Vec::new(), BTreeMap::new(), BTreeMap::new())
+        let source = PolicySource {
+            slots: 1,
+            ..PolicySource::default()
+        };
+        Self::assemble(source, Index::default())
     }
 
     /// What it was compiled from.
@@ -197,31 +200,59 @@ impl Policy {
     /// The mappings of intents, first match first.
     #[must_use]
     pub fn intents(&self) -> &[CompiledIntent] {
-        &self.intents
+        &self.index.intents
     }
 
     /// The rules that hear `name`, in configured order.
     #[must_use]
     pub fn rules_on(&self, name: &SignalName) -> &[CompiledRule] {
-        self.rules.get(name).map_or(&[], Vec::as_slice)
+        self.index.rules.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The workers that answer `name`, in configured order.
     #[must_use]
     pub fn workers_on(&self, name: &SignalName) -> &[CompiledWorker] {
-        self.workers.get(name).map_or(&[], Vec::as_slice)
+        self.index.workers.get(name).map_or(&[], Vec::as_slice)
     }
 
-    fn assemble(
-        source: PolicySource,
-        intents: Vec<CompiledIntent>,
-        rules: BTreeMap<SignalName, Vec<CompiledRule>>,
-        workers: BTreeMap<SignalName, Vec<CompiledWorker>>,
-    ) -> Self {
+    /// The expectations that a signal of this name arms, in configured order.
+    pub fn expectations_after(&self, name: &SignalName) -> impl Iterator<Item = &MonitorSource> {
+        let places = self.index.armed.get(name).map_or(&[][..], Vec::as_slice);
+        places
+            .iter()
+            .filter_map(|place| self.source.monitors.get(*place))
+    }
+
+    /// The rules whose dedupe keys a signal of this name clears, in configured order.
+    pub fn rules_cleared_by(&self, name: &SignalName) -> impl Iterator<Item = &RuleName> {
+        self.index
+            .cleared
+            .get(name)
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+    }
+
+    /// The task of this name.
+    #[must_use]
+    pub fn task(&self, name: &TaskName) -> Option<&Task> {
+        self.index
+            .tasks
+            .get(name)
+            .and_then(|place| self.source.tasks.get(*place))
+    }
+
+    fn assemble(source: PolicySource, index: Index) -> Self {
         // Its fields stand in alphabetical order, its numbers are integers and its map keys are
         // strings: the text is canonical and always serialises.
         let text = serde_json::to_string(&source).unwrap_or_default();
         let digest = Digest::of(text.as_bytes());
-        Self { source, text: text.into(), digest, intents, rules, workers }
+        Self {
+            source,
+            text: text.into(),
+            digest,
+            intents,
+            rules,
+            workers,
+        }
     }
 }

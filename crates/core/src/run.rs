@@ -29,6 +29,9 @@ pub struct Completions {
 pub struct Plan {
     /// What its end emits.
     pub emits: Completions,
+    /// What it is given instead of the signal's facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
     /// Its id.
     pub id: Id,
     /// The rule that planned it; `None` for a worker.

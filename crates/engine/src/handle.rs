@@ -3,15 +3,21 @@
 //! In: bounded lanes into the loop and the answers that come back once they are durable. Out: what
 //! an answer means on a wire (`antiphon-http`), where inputs come from.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use antiphon_core::control::{Control, Refusal};
-use antiphon_core::guard::Guards;
+use antiphon_core::guard::{Guards, Mode, Switch};
 use antiphon_core::id::{Digest, Id};
-use antiphon_core::input::{Event, Reply};
+use antiphon_core::input::{Event, Intent, Malformed, Reply};
 use antiphon_core::policy::Policy;
 use antiphon_core::signal::{Draft, Origin};
 use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::gate::Gate;
+use crate::ports::executor::Answer;
+use crate::ports::intake::{Intake, IntakeAnswer};
 
 /// Signals that may wait for the loop; a producer that finds the lane full waits its turn.
 pub const SIGNALS_WAITING_MAX: usize = 4_096;
@@ -109,6 +115,8 @@ pub struct Status {
     pub runs_stopping: u64,
     /// Dead letters that are kept.
     pub letters: u64,
+    /// The last record that changed them.
+    pub letters_seq: u64,
     /// Asks that wait for an answer.
     pub asks: Vec<OpenAsk>,
     /// Tasks that were enabled or disabled over the configuration.
@@ -119,6 +127,32 @@ pub struct Status {
     pub duplicates: u64,
     /// Inputs refused since the owner started.
     pub refusals: u64,
+}
+
+impl Status {
+    /// What is shown before the first turn.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            log: Id::from_bytes([0; 16]),
+            epoch: 0,
+            next_seq: 0,
+            guards: Guards::default(),
+            policy: Digest([0; 32]),
+            reload_error: None,
+            admission: Ok(()),
+            slots: 0,
+            runs_planned: 0,
+            runs_leased: 0,
+            runs_stopping: 0,
+            letters: 0,
+            letters_seq: 0,
+            asks: Vec::new(),
+            task_overrides: Vec::new(),
+            monitors_failing: Vec::new(),
+            duplicates: 0,
+            refusals: 0,
+        }
+    }
 }
 
 /// An ask that waits for an answer.
@@ -148,8 +182,8 @@ pub(crate) struct Request {
 pub(crate) enum Answered {
     /// The machine's reply, durable.
     Fresh(Reply),
-    /// The key was known.
-    Duplicate { id: Id, seq: u64 },
+    /// The key was known; `was_parked` when it came with a file that became a dead letter.
+    Duplicate { id: Id, seq: u64, was_parked: bool },
 }
 
 /// The cheap clone that adapters hold.
@@ -159,6 +193,69 @@ pub struct Handle {
     pub(crate) controls: mpsc::Sender<Request>,
     pub(crate) high_water: watch::Receiver<u64>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) notes: Arc<Notes>,
+    /// The policy in force, for the monitors.
+    pub(crate) policies: Arc<watch::Sender<Arc<Policy>>>,
+}
+
+/// What is known outside the loop and shown with its status.
+#[derive(Debug, Default)]
+pub struct Notes {
+    inner: Mutex<NotesInner>,
+    changed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct NotesInner {
+    monitors_failing: BTreeMap<String, String>,
+    reload_error: Option<String>,
+}
+
+impl Notes {
+    /// A look of `monitor` failed, or succeeded again.
+    pub(crate) fn monitor(&self, monitor: &str, failure: Option<String>) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match failure {
+            Some(text) => inner
+                .monitors_failing
+                .insert(monitor.to_owned(), text)
+                .is_none(),
+            None => inner.monitors_failing.remove(monitor).is_some(),
+        };
+        if before {
+            self.changed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn set_reload_error(&self, error: Option<String>) {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .reload_error = error;
+        self.changed.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn monitors_failing(&self) -> Vec<(String, String)> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .monitors_failing
+            .iter()
+            .map(|(name, why)| (name.clone(), why.clone()))
+            .collect()
+    }
+
+    pub(crate) fn reload_error(&self) -> Option<String> {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .reload_error
+            .clone()
+    }
+
+    pub(crate) fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::SeqCst)
+    }
 }
 
 impl Handle {
@@ -171,12 +268,21 @@ impl Handle {
     /// Dropping the future does not take the signal back: it may be in the log already. Give it a
     /// key, and submitting it again answers with the first one's id.
     pub async fn submit(&self, draft: Draft) -> Result<Submitted, SubmitError> {
-        let event = Event::Signal { draft: Box::new(draft), origin: Origin::External };
+        let event = Event::Signal {
+            draft: Box::new(draft),
+            origin: Origin::External,
+        };
         match ask(&self.signals, event).await? {
-            Answered::Duplicate { id, seq } => Ok(Submitted { id, seq, duplicate: true }),
-            Answered::Fresh(Reply::Accepted { id, seq, .. }) => {
-                Ok(Submitted { id, seq, duplicate: false })
-            }
+            Answered::Duplicate { id, seq, .. } => Ok(Submitted {
+                id,
+                seq,
+                duplicate: true,
+            }),
+            Answered::Fresh(Reply::Accepted { id, seq, .. }) => Ok(Submitted {
+                id,
+                seq,
+                duplicate: false,
+            }),
             Answered::Fresh(reply) => Err(refusal(&reply)),
         }
     }
@@ -196,14 +302,76 @@ impl Handle {
         }
     }
 
+    /// Stops work: the gate is closed, and for a kill every tree is killed, before this waits for
+    /// anything; then the record is awaited. Once polled, no further spawn follows whatever becomes of
+    /// the log.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the stop stands but could not be recorded.
+    ///
+    /// # Cancel safety
+    /// The stop stands once the future was polled.
+    pub async fn stop(&self, mode: Mode, by: String, reason: String) -> Result<(), SubmitError> {
+        let event = Event::Control(Control::SetMode { mode, by, reason });
+        self.close_and_record(event, mode == Mode::Kill).await
+    }
+
+    /// Tells the loop what the guard files say; an engaged switch stops work as
+    /// [`Handle::stop`] does.
+    ///
+    /// # Errors
+    /// As [`Handle::stop`].
+    ///
+    /// # Cancel safety
+    /// As [`Handle::stop`].
+    pub async fn switch_seen(&self, switch: Switch, maintenance: bool) -> Result<(), SubmitError> {
+        let event = Event::Control(Control::SwitchSeen {
+            switch,
+            maintenance,
+        });
+        if switch == Switch::Clear {
+            ask(&self.controls, event).await.map(|_answered| ())
+        } else {
+            self.close_and_record(event, true).await
+        }
+    }
+
+    /// The request goes first, so that the loop knows why the trees die; closing waits for nothing
+    /// that the loop does.
+    async fn close_and_record(&self, event: Event, kill: bool) -> Result<(), SubmitError> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.controls.try_send(Request { event, answer });
+        self.gate.close(kill).await;
+        let answered = match sent {
+            Ok(()) => answered.await.map_err(|_closed| SubmitError::Closed)?,
+            Err(mpsc::error::TrySendError::Full(Request { event, .. })) => {
+                ask(&self.controls, event).await
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(SubmitError::Closed),
+        };
+        match answered? {
+            Answered::Fresh(reply @ (Reply::Full | Reply::Refused(_))) => Err(refusal(&reply)),
+            Answered::Fresh(_) | Answered::Duplicate { .. } => Ok(()),
+        }
+    }
+
+    /// Says that a new configuration was not usable, or clears what was said; the old one stands.
+    pub fn reload_failed(&self, error: Option<String>) {
+        self.notes.set_reload_error(error);
+    }
+
     /// Puts a new policy in force, whole; running work keeps the tasks that it was planned with.
     ///
     /// # Errors
     /// [`SubmitError`]; the old policy stays in force entirely.
     pub async fn configure(&self, policy: Arc<Policy>) -> Result<(), SubmitError> {
-        match ask(&self.controls, Event::Configured(policy)).await? {
+        match ask(&self.controls, Event::Configured(policy.clone())).await? {
             Answered::Fresh(reply @ (Reply::Full | Reply::Refused(_))) => Err(refusal(&reply)),
-            Answered::Fresh(_) | Answered::Duplicate { .. } => Ok(()),
+            Answered::Fresh(_) | Answered::Duplicate { .. } => {
+                self.notes.set_reload_error(None);
+                self.policies.send_replace(policy);
+                Ok(())
+            }
         }
     }
 
@@ -211,6 +379,12 @@ impl Handle {
     #[must_use]
     pub fn high_water(&self) -> watch::Receiver<u64> {
         self.high_water.clone()
+    }
+
+    /// The policy in force; wakes whenever another comes into force.
+    #[must_use]
+    pub fn policy(&self) -> watch::Receiver<Arc<Policy>> {
+        self.policies.subscribe()
     }
 
     /// How the owner stands; refreshed after every turn.
@@ -223,6 +397,70 @@ impl Handle {
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
+    }
+}
+
+impl Intake for Handle {
+    fn intent(&self, intent: Intent) -> Answer<'_, IntakeAnswer> {
+        hand_over(&self.signals, Event::Intent(Box::new(intent)))
+    }
+
+    fn malformed(&self, malformed: Malformed, key: [u8; 16]) -> Answer<'_, IntakeAnswer> {
+        let event = Event::Malformed {
+            what: Box::new(malformed),
+            key: Some(key),
+        };
+        hand_over(&self.signals, event)
+    }
+}
+
+fn hand_over(lane: &mpsc::Sender<Request>, event: Event) -> Answer<'static, IntakeAnswer> {
+    let (answer, answered) = oneshot::channel();
+    let sent = lane.try_send(Request { event, answer });
+    Box::pin(async move {
+        match sent {
+            Ok(()) => answered.await.map_or(IntakeAnswer::Closed, intake_answer),
+            Err(mpsc::error::TrySendError::Full(_)) => IntakeAnswer::Later,
+            Err(mpsc::error::TrySendError::Closed(_)) => IntakeAnswer::Closed,
+        }
+    })
+}
+
+fn intake_answer(answered: Result<Answered, SubmitError>) -> IntakeAnswer {
+    match answered {
+        Ok(Answered::Fresh(Reply::Accepted { id, seq, .. })) => IntakeAnswer::Accepted {
+            id,
+            seq,
+            duplicate: false,
+        },
+        Ok(Answered::Fresh(Reply::Parked {
+            letter,
+            code,
+            error,
+        })) => IntakeAnswer::Parked {
+            letter,
+            code,
+            error,
+        },
+        Ok(Answered::Duplicate {
+            id,
+            was_parked: true,
+            ..
+        }) => IntakeAnswer::Parked {
+            letter: id,
+            code: "intent.parked_before".to_owned(),
+            error: format!("dead letter {id} says what is wrong with it"),
+        },
+        Ok(Answered::Duplicate {
+            id,
+            seq,
+            was_parked: false,
+        }) => IntakeAnswer::Accepted {
+            id,
+            seq,
+            duplicate: true,
+        },
+        Ok(Answered::Fresh(_)) | Err(_) => IntakeAnswer::Later,
     }
 }
 
@@ -243,6 +481,8 @@ pub(crate) async fn ask(
     event: Event,
 ) -> Result<Answered, SubmitError> {
     let (answer, answered) = oneshot::channel();
-    lane.send(Request { event, answer }).await.map_err(|_closed| SubmitError::Closed)?;
+    lane.send(Request { event, answer })
+        .await
+        .map_err(|_closed| SubmitError::Closed)?;
     answered.await.map_err(|_closed| SubmitError::Closed)?
 }

@@ -1,9 +1,27 @@
 //! The engine: one loop that takes inputs, steps the pure machine, seals what it says and lets the
 //! effects go.
 //!
-//! Five verbs, a file each: [`ingest`], [`decide`], [`seal`], [`dispatch`], [`execute`].
+//! In: the turn and what stands around it: recovery, the key memory, the gate, monitors, views that
+//! follow the log, supervision. Out: disks, processes, sockets and clocks, which are behind
+//! [`ports`]; deciding, which is `antiphon-core`'s; hashing, which is `antiphon-ledger`'s.
+//!
+//! The turn is five verbs, a file each under `turn/`: ingest, decide, seal, dispatch, execute.
+//! Invariants: one sync per turn; nothing starts, is answered or is deleted before its record is
+//! durable; a failed commit is final for the process.
 
+pub mod error;
+pub mod gate;
 pub mod handle;
+pub mod health;
+pub mod keys;
+pub mod monitor;
+pub mod owner;
+#[cfg(antiphon_plant)]
+pub mod plant;
 pub mod ports;
+pub mod project;
 pub mod read;
+pub mod recover;
 pub mod registry;
+pub mod suspects;
+mod turn;

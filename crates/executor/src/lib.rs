@@ -57,6 +57,14 @@ pub struct Options {
     pub executable: PathBuf,
 }
 
+/// Reads the evidence in `root`, whether an executor runs there or not.
+///
+/// # Errors
+/// [`Error`] when the folder cannot be made.
+pub fn open_evidence(root: &std::path::Path) -> Result<impl Evidence + use<>, Error> {
+    EvidenceFolder::open(root).map_err(Error::when("open the folder of evidence"))
+}
+
 /// Why there is no executor.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing}")]

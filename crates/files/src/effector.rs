@@ -4,11 +4,13 @@
 //! part by part and followed through no link, so that nothing outside the root is written.
 
 use std::ffi::CString;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
-use antiphon_engine::ports::effector::Effector;
+use antiphon_engine::ports::effector::{Effector, READ_BYTES_MAX};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
 
 use crate::atomic;
 use crate::root::{Root, make_directory};
@@ -57,6 +59,24 @@ impl Effector for FileEffector {
             .map_or(self.root.descriptor(), |held| held.as_fd());
         atomic::replace(at, &name, bytes)
     }
+
+    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        parts(path)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let opened = openat2(self.root.descriptor(), path, flags, Mode::empty(), beneath);
+        let file = match opened {
+            Ok(file) => std::fs::File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut bytes = Vec::new();
+        file.take(READ_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
+        match u64::try_from(bytes.len()) {
+            Ok(length) if length <= READ_BYTES_MAX => Ok(Some(bytes)),
+            _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is too large"))),
+        }
+    }
 }
 
 /// The parts of a relative path that can lead nowhere else than down.
@@ -100,6 +120,9 @@ mod tests {
         let directory = home.path().join("root/exports/a");
         let file = directory.join("letters.jsonl");
         assert_eq!(std::fs::read(&file).unwrap(), b"two");
+        let read = effector.read("exports/a/letters.jsonl").unwrap();
+        assert_eq!(read.as_deref(), Some(&b"two"[..]));
+        assert_eq!(effector.read("exports/b").unwrap(), None);
         assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
         assert_eq!(std::fs::read_dir(directory).unwrap().count(), 1);
     }

@@ -20,7 +20,11 @@ impl Head {
     /// The head of a log without records.
     #[must_use]
     pub fn empty() -> Self {
-        Self { next_seq: 0, last_leaf: [0; 32], root: TreeHead::EMPTY_ROOT }
+        Self {
+            next_seq: 0,
+            last_leaf: [0; 32],
+            root: TreeHead::EMPTY_ROOT,
+        }
     }
 }
 
@@ -75,7 +79,10 @@ impl Batch {
     #[must_use]
     pub fn head(&self) -> Head {
         Head {
-            next_seq: self.turn.first_seq.saturating_add(u64::from(self.turn.count)),
+            next_seq: self
+                .turn
+                .first_seq
+                .saturating_add(u64::from(self.turn.count)),
             last_leaf: self.last_leaf,
             root: self.turn.root,
         }
@@ -143,6 +150,20 @@ pub enum StoreError {
         /// What the lock says of its owner, for people.
         owner: String,
     },
+}
+
+impl StoreError {
+    /// Its stable code, as in `docs/errors/`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            StoreError::Io { .. } => "store.io",
+            StoreError::StaleEpoch { .. } | StoreError::StaleHead { .. } => "store.stale",
+            StoreError::Damaged { .. } => "store.damaged",
+            StoreError::Version { .. } => "store.version",
+            StoreError::Held { .. } => "store.held",
+        }
+    }
 }
 
 /// The log of one root. Only its owner holds one; verbs block.
@@ -231,13 +252,17 @@ impl Turn {
     /// # Errors
     /// [`StoreError::Damaged`] when the lengths do not add up.
     pub fn records(&self) -> Result<Vec<StoredRecord<'_>>, StoreError> {
-        let damaged =
-            |what: &str| StoreError::Damaged { seq: self.first_seq, what: what.to_owned() };
+        let damaged = |what: &str| StoreError::Damaged {
+            seq: self.first_seq,
+            what: what.to_owned(),
+        };
         let envelopes = split(&self.envelopes).ok_or_else(|| damaged("envelope lengths"))?;
         let bodies = match &self.bodies {
-            Some(bytes) => {
-                split(bytes).ok_or_else(|| damaged("body lengths"))?.into_iter().map(Some).collect()
-            }
+            Some(bytes) => split(bytes)
+                .ok_or_else(|| damaged("body lengths"))?
+                .into_iter()
+                .map(Some)
+                .collect(),
             None => vec![None; envelopes.len()],
         };
         let count = usize::try_from(self.count).unwrap_or(usize::MAX);
@@ -245,7 +270,9 @@ impl Turn {
             return Err(damaged("number of records"));
         }
         let pairs = envelopes.into_iter().zip(bodies);
-        Ok(pairs.map(|(envelope, body)| StoredRecord { envelope, body }).collect())
+        Ok(pairs
+            .map(|(envelope, body)| StoredRecord { envelope, body })
+            .collect())
     }
 }
 

@@ -1,0 +1,319 @@
+//! The machine: inputs in, records and effects out.
+//!
+//! In: [`Machine::step`], which decides, and [`Machine::replay`], which only applies. Out: sealing and
+//! doing, which are the engine's. Invariants: `step` changes the state only through `apply`; it never
+//! waits, never fails and never looks; refusal and failure are values in its records.
+
+mod accept;
+mod answer;
+mod index;
+mod lease;
+mod park;
+mod settle;
+mod timers;
+
+use std::sync::Arc;
+
+use crate::control::{Control, Refusal};
+use crate::guard::{Guards, Mode, Switch};
+use crate::id::Id;
+use crate::input::{Event, Input, Output, Owner, Reply};
+use crate::limits::{LIVE_RUNS_MAX, WALL_JUMP_MS};
+use crate::name::TaskName;
+use crate::policy::Policy;
+use crate::record::{
+    Body, ClockJumped, ConfigApplied, GuardChanged, LogCreated, OwnerStarted, RawDocument, Record,
+    SnapshotTaken, TaskChanged,
+};
+use crate::signal::Origin;
+use crate::state::{ApplyError, STATE_VERSION, State};
+use crate::time::Boot;
+use accept::Arrival;
+use index::Index;
+
+/// The version of the expression evaluator, recorded with every policy.
+pub const EVALUATOR: &str = "cel-0.15";
+
+/// The version of the log's format that this program writes.
+pub const LOG_FORMAT: u32 = 1;
+
+/// State, policy, and what is derived from them for speed.
+#[derive(Debug)]
+pub struct Machine {
+    state: State,
+    index: Index,
+    policy: Arc<Policy>,
+    slots_max: u32,
+    is_draining: bool,
+}
+
+impl Machine {
+    /// A machine over `state`, which may lease as many attempts as the policy's slots and
+    /// `slots_max` allow. Until it is configured it decides by the empty policy.
+    #[must_use]
+    pub fn new(state: State, slots_max: u32) -> Self {
+        let index = Index::build(&state);
+        Self {
+            state,
+            index,
+            policy: Arc::new(Policy::empty()),
+            slots_max,
+            is_draining: false,
+        }
+    }
+
+    /// The state as of the last record.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Attempts that hold a lease, with their tokens in order.
+    pub fn leases(&self) -> impl Iterator<Item = (u64, Id)> + '_ {
+        self.index.leases()
+    }
+
+    /// Attempts that may run at one time here.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.policy.source().slots.min(self.slots_max)
+    }
+
+    /// From now on nothing new is leased: the owner is going.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    /// Elapsed ms at which something is due, if anything is.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.index.next_due_ms()
+    }
+
+    /// The records that begin a log, before any input.
+    pub fn create(&mut self, at: crate::time::Instant, log: LogCreated) -> Output {
+        let mut step = Step::begin(self, at);
+        step.record(Body::LogCreated(Box::new(log)));
+        step.output
+    }
+
+    /// Decides on `input`.
+    pub fn step(&mut self, input: Input) -> Output {
+        if let Event::Started(owner) = input.event {
+            return self.start(input.at, &owner);
+        }
+        let mut step = Step::begin(self, input.at);
+        step.notice_clock();
+        step.run_timers();
+        step.handle(input.event);
+        step.lease_all();
+        step.output
+    }
+
+    fn start(&mut self, at: crate::time::Instant, owner: &Owner) -> Output {
+        let mut step = Step::begin(self, at);
+        step.elapsed_ms = step.machine.state.time.restarted(at).elapsed_ms;
+        step.record(Body::OwnerStarted(Box::new(OwnerStarted {
+            boot: Boot(at.boot_id),
+            boot_ms: at.boot_ms,
+            epoch: owner.epoch,
+            leases: owner.leases,
+            pid: owner.pid,
+            version: owner.version.clone(),
+        })));
+        step.output
+    }
+
+    fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
+        let Machine { state, index, .. } = self;
+        index.around(state, record, |state| state.apply(record))
+    }
+}
+
+/// One step under way.
+struct Step<'m> {
+    machine: &'m mut Machine,
+    at: crate::time::Instant,
+    elapsed_ms: u64,
+    output: Output,
+}
+
+impl<'m> Step<'m> {
+    fn begin(machine: &'m mut Machine, at: crate::time::Instant) -> Self {
+        let elapsed_ms = machine.state.time.elapsed_at(at);
+        Self {
+            machine,
+            at,
+            elapsed_ms,
+            output: Output::default(),
+        }
+    }
+
+    /// Makes `body` the next record and applies it; gives its sequence number.
+    fn record(&mut self, body: Body) -> u64 {
+        let seq = self.machine.state.next_seq;
+        let record = Record {
+            seq,
+            time_ms: self.at.wall_ms,
+            elapsed_ms: self.elapsed_ms,
+            body,
+        };
+        let applied = self.machine.apply(&record);
+        assert_eq!(applied, Ok(()), "the machine decided what it cannot apply");
+        self.output.records.push(record);
+        seq
+    }
+
+    /// The id of thing number `index` that the next record creates.
+    fn next_id(&self, index: u32) -> Id {
+        let log = self.machine.state.log.unwrap_or(Id::from_bytes([0; 16]));
+        Id::derive(&log, self.at.wall_ms, self.machine.state.next_seq, index)
+    }
+
+    fn state(&self) -> &State {
+        &self.machine.state
+    }
+
+    fn notice_clock(&mut self) {
+        let by_ms = self.state().time.wall_jump_ms(self.at);
+        if by_ms.unsigned_abs() > WALL_JUMP_MS {
+            self.record(Body::ClockJumped(Box::new(ClockJumped { by_ms })));
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Signal { draft, origin } => self.signal(*draft, origin),
+            Event::Intent(intent) => self.intent(&intent),
+            Event::Malformed { what, key } => self.malformed(&what, key),
+            Event::Reported { token, report } => self.reported(token, report),
+            Event::NotStarted { token, why } => self.not_started(token, &why),
+            Event::Recovered { token, fate } => self.recovered(token, fate),
+            Event::Control(control) => self.control(control),
+            Event::Configured(policy) => self.configure(policy),
+            Event::OwnerGoing => self.stop_all(),
+            Event::SnapshotWritten { at_seq, sha256 } => {
+                let taken = SnapshotTaken {
+                    at_seq,
+                    sha256,
+                    state_version: STATE_VERSION,
+                };
+                self.record(Body::SnapshotTaken(Box::new(taken)));
+            }
+            // A start is handled before a step begins; a tick has run its timers by now.
+            Event::Started(_) | Event::Tick => {}
+        }
+    }
+
+    fn signal(&mut self, draft: crate::signal::Draft, origin: Origin) {
+        if self.state().runs.len() >= LIVE_RUNS_MAX {
+            self.output.reply = Reply::Full;
+            return;
+        }
+        let key = draft.key;
+        let (id, seq) = self.accept(Arrival::first(draft, origin));
+        self.output.reply = Reply::Accepted { id, seq, key };
+    }
+
+    fn configure(&mut self, policy: Arc<Policy>) {
+        if self.state().policy != Some(policy.digest()) {
+            let Ok(text) = serde_json::value::RawValue::from_string(policy.text().to_owned())
+            else {
+                self.output.reply = Reply::Refused(Refusal::Guarded);
+                return;
+            };
+            let applied = ConfigApplied {
+                digest: policy.digest(),
+                evaluator: EVALUATOR.to_owned(),
+                policy: Box::new(RawDocument(text)),
+            };
+            self.record(Body::ConfigApplied(Box::new(applied)));
+        }
+        self.machine.policy = policy;
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::SetMode { mode, by, reason } => self.set_mode(mode, by, reason),
+            Control::SwitchSeen {
+                switch,
+                maintenance,
+            } => self.switch_seen(switch, maintenance),
+            Control::Cancel { run, by } => self.cancel(&run, by),
+            Control::RetryRun { ended, by } => self.replan(&ended, by),
+            Control::Answer { ask, permit, by } => self.answer(&ask, permit, by),
+            Control::SetTask { task, enabled, by } => self.set_task(task, enabled, by),
+            Control::ReplayLetter { letter, by } => self.replay(&letter, &by),
+            Control::PurgeLetters {
+                letters,
+                older_than_ms,
+                by,
+            } => {
+                self.purge(letters, older_than_ms, &by);
+            }
+            Control::CloseBreaker { rule, by } => self.close_breaker(rule, by),
+        }
+    }
+
+    fn set_mode(&mut self, mode: Mode, by: String, reason: String) {
+        let guards = Guards {
+            mode,
+            ..self.state().guards
+        };
+        if mode == Mode::Normal && guards.switch != Switch::Clear {
+            self.output.reply = Reply::Refused(Refusal::SwitchEngaged);
+            return;
+        }
+        self.change_guards(guards, by, reason);
+    }
+
+    fn switch_seen(&mut self, switch: Switch, maintenance: bool) {
+        // A killswitch outlives its file: only `stop resume` lets work go on.
+        let held = self.state().guards;
+        let mode = if switch == Switch::Clear {
+            held.mode
+        } else {
+            Mode::Kill
+        };
+        let guards = Guards {
+            maintenance,
+            mode,
+            switch,
+        };
+        self.change_guards(guards, "files".to_owned(), String::new());
+    }
+
+    fn change_guards(&mut self, guards: Guards, by: String, reason: String) {
+        if guards == self.state().guards {
+            return;
+        }
+        self.record(Body::GuardChanged(Box::new(GuardChanged {
+            by,
+            guards,
+            reason,
+        })));
+        if guards.kill_work() {
+            self.stop_all();
+        }
+    }
+
+    fn set_task(&mut self, task: TaskName, enabled: Option<bool>, by: String) {
+        if !self.state().tasks.contains_key(&task) {
+            self.output.reply = Reply::Refused(Refusal::NoSuchTask);
+            return;
+        }
+        if self.state().overrides.get(&task).copied() != enabled {
+            self.record(Body::TaskChanged(Box::new(TaskChanged {
+                by,
+                enabled,
+                task,
+            })));
+        }
+    }
+}

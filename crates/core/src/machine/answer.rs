@@ -1,0 +1,135 @@
+//! What operators ask of runs, asks and rules.
+
+use super::Step;
+use super::accept::Arrival;
+use crate::attempt::{Happening, Transition, transition};
+use crate::control::{EndedRun, Refusal};
+use crate::id::Id;
+use crate::input::Reply;
+use crate::name::{RuleName, SourceName};
+use crate::record::{AskAnswered, Body, BreakerChanged, RunCancelled, RunReplanned};
+use crate::run::{Completions, Plan};
+use crate::signal::{Draft, Origin};
+use crate::state::OpenAsk;
+
+impl Step<'_> {
+    pub(super) fn cancel(&mut self, id: &Id, by: String) {
+        let state = self.state();
+        let found = state
+            .runs
+            .get(id)
+            .and_then(|run| Some((run, state.task_of(run)?)));
+        let Some((run, task)) = found else {
+            self.output.reply = Reply::Refused(Refusal::NotFound);
+            return;
+        };
+        if transition(&run.phase, Happening::Cancelled, task) == Transition::Cancel {
+            let task = run.plan.task.clone();
+            self.record(Body::RunCancelled(Box::new(RunCancelled {
+                by,
+                run: *id,
+                task,
+            })));
+        } else {
+            self.stop_run(id, Happening::Cancelled, Some(by));
+        }
+    }
+
+    pub(super) fn replan(&mut self, ended: &EndedRun, by: String) {
+        let state = self.state();
+        if state.runs.contains_key(&ended.id) {
+            self.output.reply = Reply::Refused(Refusal::Guarded);
+            return;
+        }
+        let Some(version) = state.tasks.get(&ended.task).copied() else {
+            self.output.reply = Reply::Refused(Refusal::NoSuchTask);
+            return;
+        };
+        let id = self.next_id(0);
+        let plan = Plan {
+            emits: ended.emits.clone(),
+            facts: None,
+            id,
+            rule: None,
+            task: ended.task.clone(),
+            version,
+        };
+        self.record(Body::RunReplanned(Box::new(RunReplanned {
+            by,
+            correlation: ended.correlation,
+            depth: ended.depth,
+            facts: ended.facts.clone(),
+            of: ended.id,
+            plan,
+            signal: ended.signal,
+            signal_name: ended.signal_name.clone(),
+        })));
+        self.output.reply = Reply::Planned { run: id };
+    }
+
+    /// Permits or denies an ask; what follows from a permit follows in the same step.
+    pub(super) fn answer(&mut self, ask: &Id, permit: bool, by: String) {
+        let Some(open) = self.state().asks.get(ask).cloned() else {
+            self.output.reply = Reply::Refused(Refusal::NotFound);
+            return;
+        };
+        let runs = if permit {
+            self.asked_runs(&open)
+        } else {
+            Vec::new()
+        };
+        self.record(Body::AskAnswered(Box::new(AskAnswered {
+            ask: *ask,
+            by,
+            permit,
+            rule: open.rule.clone(),
+            runs,
+        })));
+        if permit && let Some(emit) = open.ask.emit.clone() {
+            let Ok(source) = SourceName::new(open.rule.as_str()) else {
+                return;
+            };
+            let mut draft = Draft::new(emit, source, open.ask.facts.clone());
+            draft.cause = Some(open.signal);
+            draft.correlation = Some(open.correlation);
+            let origin = Origin::Rule(open.rule.clone());
+            let arrival =
+                Arrival::following(draft, origin, open.depth, &open.lineage, open.rule.clone());
+            self.accept(arrival);
+        }
+        self.output.reply = Reply::Changed { count: 1 };
+    }
+
+    fn asked_runs(&self, open: &OpenAsk) -> Vec<Plan> {
+        let planned = open.ask.task.as_ref().and_then(|task| {
+            let version = self.state().tasks.get(task).copied()?;
+            Some(Plan {
+                emits: Completions::default(),
+                facts: None,
+                id: self.next_id(0),
+                rule: Some(open.rule.clone()),
+                task: task.clone(),
+                version,
+            })
+        });
+        planned.into_iter().collect()
+    }
+
+    pub(super) fn close_breaker(&mut self, rule: RuleName, by: String) {
+        let is_open = self
+            .state()
+            .rules
+            .get(&rule)
+            .is_some_and(|m| m.open_until_ms.is_some());
+        if is_open {
+            let changed = BreakerChanged {
+                by,
+                open_until_ms: None,
+                rule,
+            };
+            self.record(Body::BreakerChanged(Box::new(changed)));
+        } else {
+            self.output.reply = Reply::Refused(Refusal::NotFound);
+        }
+    }
+}

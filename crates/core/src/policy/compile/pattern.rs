@@ -1,0 +1,40 @@
+//! Which types of intent a mapping takes.
+
+/// A text in which `*` stands for any run of characters, the empty one included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// What stands between the stars, in order.
+    parts: Box<[Box<str>]>,
+}
+
+impl Pattern {
+    /// The pattern `text`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self {
+            parts: text.split('*').map(Box::from).collect(),
+        }
+    }
+
+    /// Whether `text` is of this pattern. Linear in both: each part is taken where it first
+    /// stands, and what follows a star never needs to go back.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        let [first, between @ .., last] = &*self.parts else {
+            return self.parts.iter().all(|only| **only == *text);
+        };
+        let Some(mut rest) = text
+            .strip_prefix(&**first)
+            .and_then(|rest| rest.strip_suffix(&**last))
+        else {
+            return false;
+        };
+        between.iter().all(|part| match rest.split_once(&**part) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Why the engine stops.
+
+use antiphon_core::record::CodecError;
+use antiphon_core::state::ApplyError;
+
+use crate::ports::store::StoreError;
+use crate::ports::views::ViewError;
+use crate::read::ReadError;
+
+/// Why the owner cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The log failed; nothing more is acknowledged by this process.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record cannot be read back.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record cannot be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A record does not follow from those before it.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The views cannot be used, not even built anew.
+    #[error(transparent)]
+    Views(#[from] ViewError),
+    /// The log is not what its hashes say.
+    #[error("the log does not verify: {0}")]
+    Unverified(String),
+    /// The system gave no randomness.
+    #[error("no randomness for salts")]
+    Entropy(#[source] std::io::Error),
+    /// The executor is gone: what runs is out of control.
+    #[error("the executor was lost: {0}")]
+    ExecutorLost(String),
+    /// The machine failed on an input: our bug.
+    #[error("the machine failed on an input: {0}; the inputs are named in run/suspects")]
+    Bug(String),
+}
+
+impl EngineError {
+    /// Its stable code, as in `docs/errors/`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            EngineError::Store(error) | EngineError::Read(ReadError::Store(error)) => error.code(),
+            EngineError::Read(ReadError::Envelope { .. })
+            | EngineError::Apply(_)
+            | EngineError::Unverified(_) => "store.damaged",
+            EngineError::Read(ReadError::Body { .. }) => "store.version",
+            EngineError::Views(_) | EngineError::Entropy(_) => "store.io",
+            EngineError::ExecutorLost(_) => "engine.executor_lost",
+            EngineError::Codec(_) | EngineError::Bug(_) => "engine.bug",
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Monitors look at the world on a schedule; only what is new becomes a signal.
+//!
+//! What a look saw last time stays in memory: the same thing still there is no news. An observation
+//! that counts once for good carries an idempotency key, so a restart does not repeat it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_core::input::Event;
+use antiphon_core::name::SourceName;
+use antiphon_core::policy::{MonitorKind, MonitorSource, Policy};
+use antiphon_core::signal::{Draft, Facts, Key, Origin};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::handle::{self, Answered, Handle, SubmitError};
+use crate::health;
+use crate::ports::clock::Clock;
+use crate::registry::{Look, LookCall, Observation, Registry, Repeat};
+
+/// The kind of monitor that the engine brings itself.
+pub const HEALTH: &str = "health";
+
+/// Runs the monitors of the policy in force.
+pub struct Monitors {
+    /// The data root, for looks.
+    pub root: PathBuf,
+    /// Where looks come from.
+    pub registry: Arc<Registry>,
+    /// The time that looks are told.
+    pub clock: Arc<dyn Clock>,
+    /// Where observations go.
+    pub handle: Handle,
+}
+
+impl std::fmt::Debug for Monitors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Monitors")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Monitors {
+    /// Runs until `shutdown`; a new policy starts its own monitors anew.
+    pub async fn run(self, mut policy: watch::Receiver<Arc<Policy>>, shutdown: CancellationToken) {
+        loop {
+            let in_force = policy.borrow_and_update().clone();
+            let until_changed = shutdown.child_token();
+            let tasks = TaskTracker::new();
+            for source in &in_force.source().monitors {
+                if let Some(watcher) = self.watcher(source) {
+                    tasks.spawn(watcher.run(until_changed.clone()));
+                }
+            }
+            tasks.close();
+            let is_over = tokio::select! {
+                () = shutdown.cancelled() => true,
+                changed = policy.changed() => changed.is_err(),
+            };
+            until_changed.cancel();
+            tasks.wait().await;
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    fn watcher(&self, source: &MonitorSource) -> Option<Watcher> {
+        let MonitorKind::Look { kind, options } = &source.kind else {
+            return None;
+        };
+        let eye = if kind == HEALTH {
+            Eye::Health
+        } else if let Some(look) = self.registry.find_look(kind) {
+            Eye::Look(look)
+        } else {
+            let failure = format!("no monitor of kind `{kind}` is known");
+            self.handle
+                .notes
+                .monitor(source.name.as_str(), Some(failure));
+            return None;
+        };
+        Some(Watcher {
+            eye,
+            source: source.clone(),
+            options: options.clone(),
+            root: self.root.clone(),
+            clock: self.clock.clone(),
+            handle: self.handle.clone(),
+            seen: BTreeSet::new(),
+        })
+    }
+}
+
+enum Eye {
+    Health,
+    Look(Look),
+}
+
+struct Watcher {
+    eye: Eye,
+    source: MonitorSource,
+    options: Facts,
+    root: PathBuf,
+    clock: Arc<dyn Clock>,
+    handle: Handle,
+    /// The identities that the last look saw.
+    seen: BTreeSet<String>,
+}
+
+impl Watcher {
+    async fn run(mut self, shutdown: CancellationToken) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(self.source.every_ms));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _instant = ticks.tick() => {}
+            }
+            let looked = self.look().await;
+            let failure = match looked {
+                Ok(observations) => self.report(observations).await.err(),
+                Err(failure) => Some(failure),
+            };
+            self.handle
+                .notes
+                .monitor(self.source.name.as_str(), failure);
+        }
+    }
+
+    async fn look(&self) -> Result<Vec<Observation>, String> {
+        let look = match self.eye {
+            Eye::Health => return Ok(health::look(&self.handle.status(), &self.options)),
+            Eye::Look(look) => look,
+        };
+        let (root, options) = (self.root.clone(), self.options.clone());
+        let now_ms = self.clock.now().wall_ms;
+        let looking = tokio::task::spawn_blocking(move || {
+            look(&LookCall {
+                root: &root,
+                options: &options,
+                now_ms,
+            })
+        });
+        let timeout = Duration::from_millis(self.source.timeout_ms);
+        match tokio::time::timeout(timeout, looking).await {
+            Err(_elapsed) => Err(format!(
+                "the look took longer than {} ms",
+                timeout.as_millis()
+            )),
+            Ok(Err(join)) => Err(format!("the look failed: {join}")),
+            Ok(Ok(Err(error))) => Err(error.message),
+            Ok(Ok(Ok(observations))) => Ok(observations),
+        }
+    }
+
+    /// Emits what is new. What was not taken is news again the next time.
+    async fn report(&mut self, observations: Vec<Observation>) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        let mut failure = Ok(());
+        for observation in observations {
+            let is_known = self.seen.contains(&observation.identity);
+            if !is_known && let Err(error) = self.emit(&observation).await {
+                failure = Err(error.to_string());
+                continue;
+            }
+            seen.insert(observation.identity);
+        }
+        self.seen = seen;
+        failure
+    }
+
+    async fn emit(&self, observation: &Observation) -> Result<(), SubmitError> {
+        let name = self.source.emit.clone();
+        let facts = observation.facts.clone();
+        // A monitor's name is a source's name: both are names.
+        let Ok(by) = SourceName::new(self.source.name.as_str()) else {
+            return Ok(());
+        };
+        let key = match observation.repeat {
+            Repeat::OnChange => None,
+            Repeat::Once => {
+                let text = format!("{}\0{}", self.source.name, observation.identity);
+                let once = Key::new("monitor", text.as_bytes(), &name, &Facts::empty());
+                Some(once)
+            }
+        };
+        let mut draft = Draft::new(name, by, facts);
+        draft.key = key;
+        let origin = Origin::Monitor(self.source.name.clone());
+        let event = Event::Signal {
+            draft: Box::new(draft),
+            origin,
+        };
+        match handle::ask(&self.handle.signals, event).await? {
+            Answered::Fresh(antiphon_core::input::Reply::Full) => Err(SubmitError::Full),
+            Answered::Fresh(_) | Answered::Duplicate { .. } => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The views follow the log: one reader behind the high-water mark builds them.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::EngineError;
+use crate::ports::store::LogReader;
+use crate::ports::views::{Projected, ViewBuilder};
+use crate::read;
+
+/// Bytes of records that one transaction of the views holds.
+const PROJECT_BYTES: usize = 8 << 20;
+/// Commits that come within this time of one another are projected together, ms.
+const GATHER_MS: u64 = 4;
+
+/// Builds views from the log until it is told to stop.
+pub struct Projector {
+    log: Box<dyn LogReader>,
+    views: Box<dyn ViewBuilder>,
+    mark: watch::Sender<u64>,
+    observer: Observer,
+    /// Records below this were there before this owner and are not shown to the observer.
+    observed_from: u64,
+}
+
+/// Sees records once they are durable, in order.
+pub type Observer = Box<dyn FnMut(&[Projected]) + Send>;
+
+impl std::fmt::Debug for Projector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Projector").finish_non_exhaustive()
+    }
+}
+
+impl Projector {
+    /// Reads `log` into `views` and shows `observer` the records from `observed_from` on.
+    #[must_use]
+    pub fn new(
+        log: Box<dyn LogReader>,
+        views: Box<dyn ViewBuilder>,
+        observer: Observer,
+        observed_from: u64,
+    ) -> Self {
+        Self {
+            log,
+            views,
+            mark: watch::Sender::new(0),
+            observer,
+            observed_from,
+        }
+    }
+
+    /// Every record below this is in the views.
+    #[must_use]
+    pub fn mark(&self) -> watch::Receiver<u64> {
+        self.mark.subscribe()
+    }
+
+    /// Follows `high_water` until `shutdown`; what is durable by then is projected first.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the log or the views fail.
+    pub async fn run(
+        mut self,
+        mut high_water: watch::Receiver<u64>,
+        shutdown: CancellationToken,
+    ) -> Result<(), EngineError> {
+        loop {
+            let is_last = shutdown.is_cancelled();
+            let target = *high_water.borrow_and_update();
+            let work = move || self.catch_up(target).map(|()| self);
+            let done = tokio::task::spawn_blocking(work).await;
+            self = done.map_err(|error| EngineError::Bug(error.to_string()))??;
+            if is_last {
+                return Ok(());
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                changed = high_water.changed() => match changed {
+                    Ok(()) => tokio::time::sleep(Duration::from_millis(GATHER_MS)).await,
+                    Err(_gone) => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Projects every record below `target`.
+    ///
+    /// # Errors
+    /// As [`Projector::run`].
+    pub fn catch_up(&mut self, target: u64) -> Result<(), EngineError> {
+        loop {
+            let next = self.views.complete_to()?;
+            self.mark.send_replace(next);
+            if next >= target {
+                return Ok(());
+            }
+            let turns = self.log.turns_from(next, PROJECT_BYTES)?;
+            let mut records = Vec::new();
+            for turn in &turns {
+                for (seq, stored) in (turn.first_seq..).zip(turn.records()?) {
+                    if seq >= next {
+                        records.push(read::decode(seq, &stored)?);
+                    }
+                }
+            }
+            if records.is_empty() {
+                return Ok(());
+            }
+            self.views.project(&records)?;
+            let known = records.partition_point(|record| record.seq < self.observed_from);
+            (self.observer)(records.get(known..).unwrap_or_default());
+        }
+    }
+}

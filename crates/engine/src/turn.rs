@@ -1,0 +1,201 @@
+//! The one loop: it takes what waits, steps the machine, seals the records, and lets go what they
+//! allow once they are durable.
+//!
+//! Exactly one batch is in flight while the next is stepped on the advanced state; its effects wait
+//! for its own commit. A failed commit ends the process: nothing after it is answered.
+
+mod commit;
+mod decide;
+mod dispatch;
+mod execute;
+mod ingest;
+mod seal;
+mod snapshot;
+mod status;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_core::input::Event;
+use antiphon_core::machine::Machine;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::EngineError;
+use crate::gate::Gate;
+use crate::keys::KeyMemory;
+use crate::ports::clock::Clock;
+use crate::ports::executor::Executor;
+use crate::suspects::Suspects;
+pub(crate) use commit::Committer;
+pub(crate) use decide::key_of;
+use ingest::Taken;
+pub(crate) use ingest::{Admission, Lanes};
+pub(crate) use seal::{Sealer, Staged};
+pub(crate) use snapshot::Snapshots;
+pub(crate) use status::StatusBoard;
+
+/// Outcomes that may wait for the loop: more than any number of slots gives at one time.
+pub(crate) const OUTCOMES_WAITING_MAX: usize = 4_096;
+
+/// The loop and everything that it owns.
+pub(crate) struct Turn {
+    pub(crate) machine: Machine,
+    pub(crate) sealer: Sealer,
+    pub(crate) committer: Committer,
+    pub(crate) keys: KeyMemory,
+    pub(crate) suspects: Suspects,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) lanes: Lanes,
+    /// Where spawns under way report that they could not start.
+    pub(crate) outcomes: mpsc::Sender<Event>,
+    /// Spawns under way; joined when the loop ends.
+    pub(crate) spawns: TaskTracker,
+    pub(crate) high_water: watch::Sender<u64>,
+    pub(crate) board: StatusBoard,
+    pub(crate) admission: Admission,
+    /// What the next commit holds.
+    pub(crate) staged: Staged,
+    /// What has left its lane and waits to be stepped.
+    pub(crate) taken: VecDeque<Taken>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) drain: Drain,
+}
+
+/// How the owner goes.
+pub(crate) struct Drain {
+    /// Asked to go.
+    pub(crate) shutdown: CancellationToken,
+    /// How long work may go on after that, ms.
+    pub(crate) finish_ms: u64,
+    /// How long its trees may take to die after that, ms.
+    pub(crate) stop_ms: u64,
+}
+
+/// What the loop woke for.
+enum Wake {
+    /// There is something in a lane or due.
+    Work,
+    /// The batch in flight is durable.
+    Durable(Box<commit::Landed>),
+    /// The owner is asked to go.
+    Shutdown,
+}
+
+impl Turn {
+    /// Runs until the owner is asked to go and everything is settled or handed back.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the log, the machine or the executor fails.
+    pub(crate) async fn run(mut self) -> Result<(), EngineError> {
+        loop {
+            match self.wait().await? {
+                Wake::Work => {}
+                Wake::Durable(landed) => self.land(*landed),
+                Wake::Shutdown => return self.drain().await,
+            }
+            self.pass()?;
+        }
+    }
+
+    /// Takes what waits, steps it and commits it, or leaves it staged behind the batch in flight.
+    fn pass(&mut self) -> Result<(), EngineError> {
+        self.ingest()?;
+        self.snapshot_if_due()?;
+        if self.committer.is_idle() && !self.staged.is_empty() {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<Wake, EngineError> {
+        let has_room = self.staged.has_room();
+        if self.committer.is_idle() {
+            self.publish_status();
+        }
+        let due = self.until_due();
+        let Turn {
+            lanes,
+            taken,
+            committer,
+            drain,
+            ..
+        } = self;
+        tokio::select! {
+            biased;
+            landed = committer.landed(), if !committer.is_idle() => Ok(Wake::Durable(Box::new(landed?))),
+            () = drain.shutdown.cancelled() => Ok(Wake::Shutdown),
+            () = lanes.wait(taken), if has_room => Ok(Wake::Work),
+            () = tokio::time::sleep(due), if has_room => Ok(Wake::Work),
+        }
+    }
+
+    /// Lets work finish, then stops what is left, both bounded; what still runs after that is for
+    /// the next owner to recover.
+    async fn drain(mut self) -> Result<(), EngineError> {
+        self.machine.drain();
+        self.lanes.signals.close();
+        let finish = tokio::time::Instant::now() + Duration::from_millis(self.drain.finish_ms);
+        self.settle_until(finish).await?;
+        if self.machine.leases().next().is_some() {
+            self.step_own(Event::OwnerGoing)?;
+            let stop = tokio::time::Instant::now() + Duration::from_millis(self.drain.stop_ms);
+            self.settle_until(stop).await?;
+        }
+        self.gate.close(true).await;
+        self.spawns.close();
+        self.spawns.wait().await;
+        self.pass()?;
+        self.finish_commits().await?;
+        self.last_snapshot()?;
+        self.finish_commits().await?;
+        self.publish_status();
+        Ok(())
+    }
+
+    /// Goes on turning until no attempt holds a lease or `until` has come.
+    async fn settle_until(&mut self, until: tokio::time::Instant) -> Result<(), EngineError> {
+        loop {
+            self.pass()?;
+            let is_settled = self.machine.leases().next().is_none();
+            if is_settled && self.staged.is_empty() && self.committer.is_idle() {
+                return Ok(());
+            }
+            let has_room = self.staged.has_room();
+            let due = self.until_due();
+            let Turn {
+                lanes,
+                taken,
+                committer,
+                ..
+            } = &mut *self;
+            tokio::select! {
+                biased;
+                landed = committer.landed(), if !committer.is_idle() => {
+                    let landed = landed?;
+                    self.land(landed);
+                }
+                () = tokio::time::sleep_until(until) => return Ok(()),
+                () = lanes.wait(taken), if has_room => {}
+                () = tokio::time::sleep(due), if has_room => {}
+            }
+        }
+    }
+
+    pub(crate) async fn finish_commits(&mut self) -> Result<(), EngineError> {
+        loop {
+            if !self.committer.is_idle() {
+                let landed = self.committer.landed().await?;
+                self.land(landed);
+            } else if self.staged.is_empty() {
+                return Ok(());
+            } else {
+                self.commit()?;
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One commit at a time: on the loop's own thread when the batch is small, else on the writer's.
+//!
+//! A thread hop costs a tenth of a sync, and a large batch costs more than the hop: so a small batch
+//! is committed where it stands, and a large one while the next is stepped.
+
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::Turn;
+use super::seal::Held;
+use crate::error::EngineError;
+use crate::ports::store::{Batch, Head, Snapshot, Space, Store, StoreError};
+
+/// Bytes up to which a batch is committed on the loop's own thread.
+const INLINE_BYTES_MAX: usize = 24 * 1024;
+
+/// The store, wherever it is.
+pub(crate) struct Committer {
+    /// Here, unless a batch is in flight.
+    store: Option<Box<dyn Store>>,
+    /// The end of the log once everything that was handed over is durable.
+    head: Head,
+    flight: Option<Flight>,
+    writer: Option<Writer>,
+}
+
+struct Flight {
+    done: oneshot::Receiver<Done>,
+    held: Held,
+}
+
+struct Writer {
+    jobs: std::sync::mpsc::SyncSender<Job>,
+    thread: JoinHandle<()>,
+}
+
+struct Job {
+    store: Box<dyn Store>,
+    expected: Head,
+    batch: Batch,
+    done: oneshot::Sender<Done>,
+}
+
+struct Done {
+    store: Box<dyn Store>,
+    batch: Batch,
+    result: Result<(), StoreError>,
+}
+
+/// A batch that is durable, and what waited for it.
+pub(crate) struct Landed {
+    batch: Batch,
+    held: Held,
+}
+
+impl Committer {
+    pub(crate) fn new(store: Box<dyn Store>, head: Head) -> Self {
+        Self {
+            store: Some(store),
+            head,
+            flight: None,
+            writer: None,
+        }
+    }
+
+    /// Whether no batch is in flight.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.flight.is_none()
+    }
+
+    /// Room on the disk; `None` while a batch is in flight.
+    pub(crate) fn space(&self) -> Result<Option<Space>, StoreError> {
+        self.store.as_ref().map(|store| store.space()).transpose()
+    }
+
+    /// Writes a snapshot; nothing is in flight.
+    pub(super) fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.store
+            .as_mut()
+            .map_or(Ok(()), |store| store.put_snapshot(snapshot))
+    }
+
+    /// The batch in flight, once it is durable; for ever when there is none.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn landed(&mut self) -> Result<Landed, EngineError> {
+        let Some(flight) = &mut self.flight else {
+            return std::future::pending().await;
+        };
+        let gone = |_closed| EngineError::Bug("the writer is gone".to_owned());
+        let Done {
+            store,
+            batch,
+            result,
+        } = (&mut flight.done).await.map_err(gone)?;
+        let held = self
+            .flight
+            .take()
+            .map(|flight| flight.held)
+            .unwrap_or_default();
+        result?;
+        self.store = Some(store);
+        Ok(Landed { batch, held })
+    }
+
+    /// Commits on this thread.
+    fn commit_here(&mut self, batch: Batch, held: Held) -> Result<Landed, StoreError> {
+        if let Some(store) = &mut self.store {
+            store.append(&self.head, &batch)?;
+        }
+        self.head = batch.head();
+        Ok(Landed { batch, held })
+    }
+
+    /// Hands the batch to the writer.
+    fn commit_there(&mut self, batch: Batch, held: Held) -> Result<(), EngineError> {
+        let gone = || EngineError::Bug("the writer is gone".to_owned());
+        let store = self.store.take().ok_or_else(gone)?;
+        let expected = std::mem::replace(&mut self.head, batch.head());
+        let (done, receiver) = oneshot::channel();
+        let job = Job {
+            store,
+            expected,
+            batch,
+            done,
+        };
+        self.writer()?.send(job).map_err(|_closed| gone())?;
+        self.flight = Some(Flight {
+            done: receiver,
+            held,
+        });
+        Ok(())
+    }
+
+    fn writer(&mut self) -> Result<&std::sync::mpsc::SyncSender<Job>, EngineError> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => Writer::start().map_err(|error| EngineError::Bug(error.to_string()))?,
+        };
+        Ok(&self.writer.insert(writer).jobs)
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if let Some(Writer { jobs, thread }) = self.writer.take() {
+            drop(jobs);
+            if thread.join().is_err() {
+                tracing::error!("the writer panicked");
+            }
+        }
+    }
+}
+
+impl Writer {
+    fn start() -> std::io::Result<Self> {
+        let (jobs, waiting) = std::sync::mpsc::sync_channel::<Job>(1);
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || {
+                for Job {
+                    mut store,
+                    expected,
+                    batch,
+                    done,
+                } in waiting
+                {
+                    let result = store.append(&expected, &batch);
+                    // The loop is gone when nobody waits: then nothing is answered either.
+                    done.send(Done {
+                        store,
+                        batch,
+                        result,
+                    })
+                    .ok();
+                }
+            })?;
+        Ok(Self { jobs, thread })
+    }
+}
+
+impl Turn {
+    /// Commits what is staged; nothing is in flight.
+    pub(super) fn commit(&mut self) -> Result<(), EngineError> {
+        let bytes = self.staged.bytes();
+        let (mut batch, held) = self.staged.take();
+        if batch.turn.count == 0 {
+            self.staged.reuse(batch);
+            self.release(held);
+            return Ok(());
+        }
+        self.sealer.close(&mut batch);
+        self.admission.wrote(bytes);
+        self.snapshots.count(batch.turn.count);
+        #[cfg(antiphon_plant)]
+        let held = self.release_early(held);
+        if bytes <= INLINE_BYTES_MAX {
+            let landed = self.committer.commit_here(batch, held)?;
+            self.land(landed);
+            Ok(())
+        } else {
+            self.committer.commit_there(batch, held)
+        }
+    }
+
+    /// A batch is durable: whoever waited for it is answered, and its effects are let go.
+    pub(super) fn land(&mut self, landed: Landed) {
+        let Landed { batch, held } = landed;
+        let durable_to = batch.head().next_seq;
+        self.staged.reuse(batch);
+        self.high_water.send_replace(durable_to);
+        self.release(held);
+    }
+}

@@ -1,0 +1,356 @@
+//! The first verb: takes what waits from the lanes, looks up its keys, and says whether it may
+//! come in.
+//!
+//! Lanes go control, outcome, time, signal. Only signals are ever refused for want of room.
+
+use std::collections::{HashMap, VecDeque};
+
+use antiphon_core::control::Control;
+use antiphon_core::id::Digest;
+use antiphon_core::input::{Event, Malformed};
+use antiphon_core::report::Fate;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Turn;
+use super::seal::STAGED_INPUTS_MAX;
+use crate::error::EngineError;
+use crate::handle::{Answered, Request, SubmitError};
+use crate::keys::Known;
+use crate::ports::executor::ExecutorEvent;
+use crate::suspects::Suspicion;
+
+/// The ends of the lanes into the loop, in the order in which they are emptied.
+pub(crate) struct Lanes {
+    pub(crate) controls: mpsc::Receiver<Request>,
+    pub(crate) outcomes: mpsc::Receiver<Event>,
+    pub(crate) executor: mpsc::Receiver<ExecutorEvent>,
+    pub(crate) signals: mpsc::Receiver<Request>,
+}
+
+/// Something that has left its lane.
+pub(crate) enum Taken {
+    Request(Request),
+    Outcome(Event),
+    Executor(Option<ExecutorEvent>),
+}
+
+impl Lanes {
+    /// Waits until something is there and takes the first of it.
+    ///
+    /// # Cancel safety
+    /// Nothing is taken unless the future resolves.
+    pub(crate) async fn wait(&mut self, taken: &mut VecDeque<Taken>) {
+        if !taken.is_empty() {
+            return;
+        }
+        let first = tokio::select! {
+            biased;
+            Some(request) = self.controls.recv() => Taken::Request(request),
+            Some(event) = self.outcomes.recv() => Taken::Outcome(event),
+            event = self.executor.recv() => Taken::Executor(event),
+            Some(request) = self.signals.recv() => Taken::Request(request),
+            else => std::future::pending().await,
+        };
+        taken.push_back(first);
+    }
+
+    /// Takes what else is there, at most `limit` in all.
+    fn drain(&mut self, taken: &mut VecDeque<Taken>, limit: usize) {
+        let mut rest = std::mem::take(taken);
+        let requests = |lane: &mut mpsc::Receiver<Request>, taken: &mut VecDeque<Taken>| {
+            while taken.len() < limit {
+                let Ok(request) = lane.try_recv() else { break };
+                taken.push_back(Taken::Request(request));
+            }
+        };
+        requests(&mut self.controls, taken);
+        while taken.len() < limit {
+            let Ok(event) = self.outcomes.try_recv() else {
+                break;
+            };
+            taken.push_back(Taken::Outcome(event));
+        }
+        while taken.len() < limit {
+            let Ok(event) = self.executor.try_recv() else {
+                break;
+            };
+            taken.push_back(Taken::Executor(Some(event)));
+        }
+        taken.append(&mut rest);
+        requests(&mut self.signals, taken);
+    }
+}
+
+/// Whether signals are taken.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    /// Bytes that are kept for outcomes and guards.
+    pub(crate) reserve_bytes: u64,
+    /// Bytes that were free when last asked, less what was written since.
+    pub(crate) free_bytes: u64,
+    /// Bytes that may be written before it is asked again.
+    pub(crate) ask_after_bytes: u64,
+    /// When it was asked, by boot time, ms.
+    pub(crate) asked_ms: u64,
+}
+
+/// The free space is asked again after so many bytes of records …
+const ASK_AFTER_BYTES: u64 = 4 << 20;
+/// … or when signals are refused, after this long, ms.
+const ASK_AFTER_MS: u64 = 500;
+/// The log and its journal may each need a record's bytes.
+const BYTES_PER_BYTE: u64 = 3;
+
+impl Admission {
+    /// Nothing is known yet; the first signal asks.
+    pub(crate) fn new(reserve_bytes: u64) -> Self {
+        Self {
+            reserve_bytes,
+            free_bytes: 0,
+            ask_after_bytes: 0,
+            asked_ms: 0,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.free_bytes > self.reserve_bytes
+    }
+
+    pub(crate) fn wrote(&mut self, bytes: usize) {
+        let bytes = u64::try_from(bytes)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(BYTES_PER_BYTE);
+        self.free_bytes = self.free_bytes.saturating_sub(bytes);
+        self.ask_after_bytes = self.ask_after_bytes.saturating_sub(bytes);
+    }
+}
+
+/// Who waits for the answer of an input, if anyone.
+type Answerer = Option<oneshot::Sender<Result<Answered, SubmitError>>>;
+
+impl Turn {
+    /// Takes what waits and steps it, as far as the staged batch has room.
+    pub(super) fn ingest(&mut self) -> Result<(), EngineError> {
+        let room = STAGED_INPUTS_MAX.saturating_sub(self.staged.inputs);
+        self.lanes.drain(&mut self.taken, room);
+        if self.taken.is_empty() {
+            return self.step_if_due();
+        }
+        let known = self.known_keys()?;
+        while self.staged.has_room() {
+            let Some(taken) = self.taken.pop_front() else {
+                break;
+            };
+            match taken {
+                Taken::Outcome(event) => self.input(event, None)?,
+                Taken::Executor(event) => {
+                    let event = super::execute::event_of(event)?;
+                    self.input(event, None)?;
+                }
+                Taken::Request(Request { event, answer }) => {
+                    self.request(event, answer, &known)?;
+                }
+            }
+        }
+        self.keys.trim().map_err(EngineError::from)
+    }
+
+    /// Milliseconds of sleep until something is due; at most half a minute, so that a machine that
+    /// slept notices.
+    pub(super) fn until_due(&self) -> std::time::Duration {
+        let longest_ms = 30_000;
+        let due_ms = match self.machine.next_due_ms() {
+            Some(due_ms) => {
+                let elapsed_ms = self.machine.state().time.elapsed_at(self.clock.now());
+                due_ms.saturating_sub(elapsed_ms).min(longest_ms)
+            }
+            None => longest_ms,
+        };
+        std::time::Duration::from_millis(due_ms)
+    }
+
+    fn step_if_due(&mut self) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let elapsed_ms = self.machine.state().time.elapsed_at(now);
+        let is_due = self
+            .machine
+            .next_due_ms()
+            .is_some_and(|due_ms| due_ms <= elapsed_ms);
+        if is_due && self.staged.has_room() {
+            self.step_own(Event::Tick)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// One lookup for all keys of what was taken that memory does not know.
+    fn known_keys(&mut self) -> Result<HashMap<[u8; 16], Known>, EngineError> {
+        let asked: Vec<[u8; 16]> = self
+            .taken
+            .iter()
+            .filter_map(|taken| match taken {
+                Taken::Request(request) => key_of(&request.event),
+                Taken::Outcome(_) | Taken::Executor(_) => None,
+            })
+            .filter(|hash| self.keys.recent(hash).is_none())
+            .collect();
+        if asked.is_empty() {
+            Ok(HashMap::new())
+        } else {
+            Ok(self.keys.indexed(&asked)?)
+        }
+    }
+
+    fn request(
+        &mut self,
+        event: Event,
+        answer: oneshot::Sender<Result<Answered, SubmitError>>,
+        known: &HashMap<[u8; 16], Known>,
+    ) -> Result<(), EngineError> {
+        if let Some(hash) = key_of(&event)
+            && let Some(found) = self
+                .keys
+                .recent(&hash)
+                .or_else(|| known.get(&hash).copied())
+        {
+            self.board.duplicates = self.board.duplicates.saturating_add(1);
+            self.staged.answer(answer, duplicate(&event, found));
+            return Ok(());
+        }
+        if is_refusable(&event) && !self.admits()? {
+            self.board.refusals = self.board.refusals.saturating_add(1);
+            self.staged.answer(answer, Err(SubmitError::DiskFull));
+            return Ok(());
+        }
+        if closes_gate(&event) {
+            self.staged.note_stop();
+        }
+        self.input(event, Some(answer))
+    }
+
+    /// Steps one input, alone or not at all when it is under suspicion.
+    fn input(&mut self, event: Event, answer: Answerer) -> Result<(), EngineError> {
+        match self.suspects.judge(&event) {
+            Suspicion::None => self.step(event, answer),
+            Suspicion::StepAlone => {
+                self.suspects.strike(std::iter::once(&event));
+                self.step(event.clone(), answer)?;
+                self.suspects.clear(&event);
+                Ok(())
+            }
+            Suspicion::Park => self.step(parked(event), answer),
+        }
+    }
+
+    /// Whether there is room for signals, asking the store now and then.
+    fn admits(&mut self) -> Result<bool, EngineError> {
+        let now_ms = self.clock.now().boot_ms;
+        let waited_ms = now_ms.saturating_sub(self.admission.asked_ms);
+        let may_ask = self.admission.is_open() || waited_ms >= ASK_AFTER_MS;
+        if self.admission.ask_after_bytes == 0
+            && may_ask
+            && let Some(space) = self.committer.space()?
+        {
+            self.admission.asked_ms = now_ms;
+            self.admission.free_bytes = space.free;
+            let is_open = self.admission.is_open();
+            self.admission.ask_after_bytes = if is_open { ASK_AFTER_BYTES } else { 0 };
+        }
+        Ok(self.admission.is_open())
+    }
+}
+
+fn key_of(event: &Event) -> Option<[u8; 16]> {
+    match event {
+        Event::Signal { draft, .. } => draft.key.map(|key| key.hash),
+        Event::Intent(intent) => Some(intent.key),
+        Event::Malformed { key, .. } => *key,
+        Event::Started(_)
+        | Event::Configured(_)
+        | Event::Reported { .. }
+        | Event::NotStarted { .. }
+        | Event::Recovered { .. }
+        | Event::Control(_)
+        | Event::OwnerGoing
+        | Event::SnapshotWritten { .. }
+        | Event::Tick => None,
+    }
+}
+
+/// The same key with the same contents is the same signal; a file's key covers its contents.
+fn duplicate(event: &Event, found: Known) -> Result<Answered, SubmitError> {
+    let is_conflict = match event {
+        Event::Signal { draft, .. } => draft.key.is_some_and(|key| key.payload != found.payload),
+        _ => false,
+    };
+    if is_conflict {
+        return Err(SubmitError::KeyConflict { id: found.id });
+    }
+    let was_parked = found.payload == [0; 8];
+    Ok(Answered::Duplicate {
+        id: found.id,
+        seq: found.seq,
+        was_parked,
+    })
+}
+
+fn is_refusable(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Signal { .. } | Event::Intent(_) | Event::Malformed { .. }
+    )
+}
+
+/// Whether whoever sent `event` has closed the gate and waits for its record.
+fn closes_gate(event: &Event) -> bool {
+    match event {
+        Event::Control(Control::SetMode { mode, .. }) => !mode.starts_work(),
+        Event::Control(Control::SwitchSeen { switch, .. }) => {
+            *switch != antiphon_core::guard::Switch::Clear
+        }
+        _ => false,
+    }
+}
+
+/// What stands for an input that stopped the machine twice.
+fn parked(event: Event) -> Event {
+    match event {
+        Event::Reported { token, .. } | Event::Recovered { token, .. } => Event::Recovered {
+            token,
+            fate: Fate::Unproven,
+        },
+        Event::Signal { draft, .. } => {
+            let subject = format!("input:{}", draft.name);
+            malformed(subject, draft.facts.text(), draft.key.map(|key| key.hash))
+        }
+        Event::Intent(intent) => malformed(
+            format!("intent:{}", intent.file),
+            intent.document.text(),
+            Some(intent.key),
+        ),
+        Event::Malformed { what, key } => malformed(what.subject, &what.excerpt, key),
+        Event::Control(control) => {
+            malformed("input:control".to_owned(), &format!("{control:?}"), None)
+        }
+        other @ (Event::Started(_)
+        | Event::Configured(_)
+        | Event::NotStarted { .. }
+        | Event::OwnerGoing
+        | Event::SnapshotWritten { .. }
+        | Event::Tick) => other,
+    }
+}
+
+fn malformed(subject: String, text: &str, key: Option<[u8; 16]>) -> Event {
+    let what = Malformed {
+        subject,
+        code: "input.suspect".to_owned(),
+        error: "it stopped the machine twice and is not stepped again".to_owned(),
+        excerpt: text.chars().take(1_000).collect(),
+        sha256: Digest::of(text.as_bytes()),
+    };
+    Event::Malformed {
+        what: Box::new(what),
+        key,
+    }
+}

@@ -1,0 +1,237 @@
+//! The third verb: encodes records, chains and hashes them, and stages the bytes of one commit.
+
+use antiphon_core::guard::Guards;
+use antiphon_core::id::Digest;
+use antiphon_core::input::{Effect, Event};
+use antiphon_core::record::{Body, Record};
+use antiphon_core::signal::Origin;
+use antiphon_ledger::Hash;
+use antiphon_ledger::envelope::Envelope;
+use antiphon_ledger::hash::{SALT_BYTES, body_hash, leaf_hash};
+use antiphon_ledger::tree::Tree;
+use tokio::sync::oneshot;
+
+use crate::error::EngineError;
+use crate::handle::{Answered, SubmitError};
+use crate::ports::entropy::Entropy;
+use crate::ports::store::{Batch, Tile, push_framed};
+
+/// Inputs of one batch.
+pub(super) const STAGED_INPUTS_MAX: usize = 512;
+/// Records of one batch, after which no input is added.
+const STAGED_RECORDS_MAX: u32 = 4_096;
+/// Bytes of one batch, after which no input is added.
+const STAGED_BYTES_MAX: usize = 4 << 20;
+
+/// The end of the log as far as it has been sealed.
+pub(crate) struct Sealer {
+    tree: Tree,
+    last_leaf: Hash,
+    entropy: Box<dyn Entropy>,
+    /// What salts are drawn from; renewed with every batch.
+    seed: Option<[u8; 32]>,
+}
+
+impl Sealer {
+    pub(crate) fn new(tree: Tree, last_leaf: Hash, entropy: Box<dyn Entropy>) -> Self {
+        Self {
+            tree,
+            last_leaf,
+            entropy,
+            seed: None,
+        }
+    }
+
+    /// Makes `record` the next leaf and adds its bytes to `staged`.
+    pub(crate) fn seal(&mut self, record: &Record, staged: &mut Staged) -> Result<(), EngineError> {
+        let turn = &mut staged.batch.turn;
+        let bodies = turn.bodies.get_or_insert_default();
+        let frame = bodies.len();
+        bodies.extend_from_slice(&[0; 4]);
+        bodies.extend_from_slice(&self.salt(record.seq)?);
+        record.body.encode(bodies)?;
+        let start = frame.saturating_add(4);
+        let stored = bodies.get(start..).unwrap_or_default();
+        let length = u32::try_from(stored.len()).unwrap_or(u32::MAX);
+        let body_bytes = length.saturating_sub(u32::try_from(SALT_BYTES).unwrap_or(0));
+        let envelope = Envelope {
+            body_bytes,
+            body_sha256: body_hash(stored),
+            elapsed_ms: record.elapsed_ms,
+            kind: record.body.kind(),
+            prev: self.last_leaf,
+            seq: record.seq,
+            sig: None,
+            time_ms: record.time_ms,
+            version: 1,
+        };
+        if let Some(prefix) = bodies.get_mut(frame..start) {
+            prefix.copy_from_slice(&length.to_be_bytes());
+        }
+        staged.envelope.clear();
+        envelope
+            .encode_into(&mut staged.envelope)
+            .map_err(|error| EngineError::Bug(error.to_string()))?;
+        let leaf = leaf_hash(&staged.envelope);
+        if turn.count == 0 {
+            turn.first_seq = record.seq;
+        }
+        turn.count = turn.count.saturating_add(1);
+        push_framed(&mut turn.envelopes, &staged.envelope);
+        self.tree.push(&leaf);
+        self.last_leaf = leaf;
+        staged.note(record);
+        Ok(())
+    }
+
+    /// Closes the batch: its root, its tiles, its last leaf.
+    pub(super) fn close(&mut self, batch: &mut Batch) {
+        batch.turn.root = self.tree.root();
+        batch.last_leaf = self.last_leaf;
+        let tile = |(level, index, hashes)| Tile {
+            level,
+            index,
+            hashes,
+        };
+        batch
+            .tiles
+            .extend(self.tree.take_full_tiles().into_iter().map(tile));
+        self.seed = None;
+    }
+
+    fn salt(&mut self, seq: u64) -> Result<[u8; SALT_BYTES], EngineError> {
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => *self
+                .seed
+                .insert(self.entropy.bytes32().map_err(EngineError::Entropy)?),
+        };
+        let mut material = [0; 40];
+        let (front, back) = material.split_at_mut(32);
+        front.copy_from_slice(&seed);
+        back.copy_from_slice(&seq.to_be_bytes());
+        let mut salt = [0; SALT_BYTES];
+        for (to, from) in salt.iter_mut().zip(Digest::of(&material).0) {
+            *to = from;
+        }
+        Ok(salt)
+    }
+}
+
+/// What the next commit holds, and what waits for it.
+#[derive(Default)]
+pub(crate) struct Staged {
+    pub(super) batch: Batch,
+    pub(super) held: Held,
+    pub(super) inputs: usize,
+    /// The inputs of this batch, for the case that one stops the machine.
+    events: Vec<Event>,
+    envelope: Vec<u8>,
+}
+
+/// What is let go once a batch is durable.
+#[derive(Default)]
+pub(crate) struct Held {
+    pub(super) answers: Vec<Waiting>,
+    pub(super) effects: Vec<Effect>,
+    /// Leases that were settled or given back.
+    pub(super) ended: Vec<u64>,
+    /// The guards, when they changed.
+    pub(super) guards: Option<Guards>,
+    /// Stops whose senders closed the gate.
+    pub(super) stops: u32,
+    /// The last record that changed the dead letters.
+    pub(super) letters_seq: Option<u64>,
+}
+
+/// An answer and who waits for it.
+pub(super) struct Waiting {
+    pub(super) sender: oneshot::Sender<Result<Answered, SubmitError>>,
+    pub(super) answer: Result<Answered, SubmitError>,
+}
+
+impl Staged {
+    /// Whether one more input may be stepped into this batch.
+    pub(super) fn has_room(&self) -> bool {
+        self.inputs < STAGED_INPUTS_MAX
+            && self.batch.turn.count < STAGED_RECORDS_MAX
+            && self.bytes() < STAGED_BYTES_MAX
+            && self.held.answers.len() < STAGED_INPUTS_MAX
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch.turn.count == 0 && self.held.answers.is_empty()
+    }
+
+    /// Bytes of the records.
+    pub(super) fn bytes(&self) -> usize {
+        let turn = &self.batch.turn;
+        turn.envelopes
+            .len()
+            .saturating_add(turn.bodies.as_ref().map_or(0, Vec::len))
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        sender: oneshot::Sender<Result<Answered, SubmitError>>,
+        answer: Result<Answered, SubmitError>,
+    ) {
+        self.held.answers.push(Waiting { sender, answer });
+    }
+
+    pub(super) fn effects(&mut self, effects: Vec<Effect>) {
+        self.held.effects.extend(effects);
+    }
+
+    pub(super) fn note_stop(&mut self) {
+        self.held.stops = self.held.stops.saturating_add(1);
+    }
+
+    pub(super) fn remember(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
+    }
+
+    /// The batch and what waits for it; what is left is empty.
+    pub(super) fn take(&mut self) -> (Batch, Held) {
+        self.inputs = 0;
+        self.events.clear();
+        (
+            std::mem::take(&mut self.batch),
+            std::mem::take(&mut self.held),
+        )
+    }
+
+    /// Takes back the buffers of a batch that is durable.
+    pub(super) fn reuse(&mut self, batch: Batch) {
+        if self.batch.turn.count > 0 {
+            return;
+        }
+        let turn = batch.turn;
+        self.batch.turn.envelopes = emptied(turn.envelopes);
+        self.batch.turn.bodies = turn.bodies.map(emptied);
+    }
+
+    fn note(&mut self, record: &Record) {
+        match &record.body {
+            Body::RunSettled(body) => self.held.ended.push(body.token),
+            Body::RunReturned(body) => self.held.ended.push(body.token),
+            Body::GuardChanged(body) => self.held.guards = Some(body.guards),
+            Body::LetterParked(_) | Body::LettersPurged(_) => {
+                self.held.letters_seq = Some(record.seq);
+            }
+            Body::SignalAccepted(body) if matches!(body.origin, Origin::Replay(_)) => {
+                self.held.letters_seq = Some(record.seq);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
+    buffer.clear();
+    buffer
+}

@@ -1,0 +1,85 @@
+//! What the loop tells the world about itself.
+
+use std::sync::Arc;
+
+use antiphon_core::id::{Digest, Id};
+use antiphon_core::run::Phase;
+use tokio::sync::watch;
+
+use super::Turn;
+use crate::handle::{Notes, OpenAsk, Status};
+
+/// Counters, and where the status is shown.
+pub(crate) struct StatusBoard {
+    pub(crate) shown: watch::Sender<Arc<Status>>,
+    pub(crate) notes: Arc<Notes>,
+    pub(crate) epoch: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) refusals: u64,
+    pub(crate) letters_seq: u64,
+    /// Whether something changed since it was shown.
+    pub(crate) is_stale: bool,
+}
+
+impl Turn {
+    /// Shows how things stand, if something changed.
+    pub(crate) fn publish_status(&mut self) {
+        let notes_changed = self.board.notes.take_changed();
+        if !std::mem::take(&mut self.board.is_stale) && !notes_changed {
+            return;
+        }
+        self.board.shown.send_replace(Arc::new(self.status()));
+    }
+
+    fn status(&self) -> Status {
+        let state = self.machine.state();
+        let elapsed_ms = state.time.elapsed_at(self.clock.now());
+        let leases: Vec<Id> = self.machine.leases().map(|(_token, run)| run).collect();
+        let is_stopping = |id: &&Id| {
+            state
+                .runs
+                .get(*id)
+                .is_some_and(|run| matches!(run.phase, Phase::Stopping { .. }))
+        };
+        let stopping = leases.iter().filter(is_stopping).count();
+        let ask = |(id, open): (&Id, &antiphon_core::state::OpenAsk)| OpenAsk {
+            id: *id,
+            rule: open.rule.to_string(),
+            asks: open.ask.asks.clone(),
+            signal: open.signal,
+            remaining_ms: open.ask.deadline_ms.saturating_sub(elapsed_ms),
+        };
+        Status {
+            log: state.log.unwrap_or(Id::from_bytes([0; 16])),
+            epoch: self.board.epoch,
+            next_seq: state.next_seq,
+            guards: state.guards,
+            policy: state.policy.unwrap_or(Digest([0; 32])),
+            reload_error: self.board.notes.reload_error(),
+            admission: if self.admission.is_open() || self.admission.asked_ms == 0 {
+                Ok(())
+            } else {
+                Err("engine.disk_full")
+            },
+            slots: self.machine.slots(),
+            runs_planned: count(state.runs.len().saturating_sub(leases.len())),
+            runs_leased: count(leases.len().saturating_sub(stopping)),
+            runs_stopping: count(stopping),
+            letters: count(state.letters.len()),
+            letters_seq: self.board.letters_seq,
+            asks: state.asks.iter().map(ask).collect(),
+            task_overrides: state
+                .overrides
+                .iter()
+                .map(|(t, on)| (t.to_string(), *on))
+                .collect(),
+            monitors_failing: self.board.notes.monitors_failing(),
+            duplicates: self.board.duplicates,
+            refusals: self.board.refusals,
+        }
+    }
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}
