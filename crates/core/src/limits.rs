@@ -38,6 +38,12 @@ pub const RULES_PER_SIGNAL_MAX: usize = 64;
 pub const RULES_MAX: usize = 4_096;
 /// Tasks of one policy.
 pub const TASKS_MAX: usize = 1_024;
+/// Attempts that a policy lets run at one time.
+pub const SLOTS_MAX: usize = 256;
+/// Longest timeout, grace, wait or expectation, ms (30 days).
+pub const TASK_TIME_MS_MAX: u64 = 30 * 24 * 3_600 * 1_000;
+/// Shortest time from one look of a monitor to the next, ms.
+pub const LOOK_EVERY_MS_MIN: u64 = 100;
 /// Nodes of one expression's syntax tree.
 pub const EXPRESSION_NODES_MAX: usize = 512;
 /// Bytes of one expression's source.

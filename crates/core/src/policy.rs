@@ -250,9 +250,7 @@ impl Policy {
             source,
             text: text.into(),
             digest,
-            intents,
-            rules,
-            workers,
+            index,
         }
     }
 }

@@ -85,11 +85,20 @@ impl Key {
         key.update(scope.as_bytes());
         key.update([0]);
         key.update(text);
+        Self::with_hash(prefix(&key.finalize()), name, facts)
+    }
+
+    /// The key whose `hash` is known already, for a signal with these contents.
+    #[must_use]
+    pub fn with_hash(hash: [u8; 16], name: &SignalName, facts: &Facts) -> Self {
         let mut payload = Sha256::new();
         payload.update(name.as_str().as_bytes());
         payload.update([0]);
         payload.update(facts.text().as_bytes());
-        Self { hash: prefix(&key.finalize()), payload: prefix(&payload.finalize()) }
+        Self {
+            hash,
+            payload: prefix(&payload.finalize()),
+        }
     }
 }
 
@@ -125,7 +134,10 @@ impl<'de> Deserialize<'de> for Key {
             *byte = u8::from_str_radix(digits, 16).map_err(serde::de::Error::custom)?;
         }
         let (hash, payload) = bytes.split_at(16);
-        Ok(Self { hash: prefix(hash), payload: prefix(payload) })
+        Ok(Self {
+            hash: prefix(hash),
+            payload: prefix(payload),
+        })
     }
 }
 
@@ -152,7 +164,15 @@ impl Draft {
     /// A draft with a name, a source and facts, and nothing else.
     #[must_use]
     pub fn new(name: SignalName, source: SourceName, facts: Facts) -> Self {
-        Self { name, source, occurred_ms: None, facts, cause: None, correlation: None, key: None }
+        Self {
+            name,
+            source,
+            occurred_ms: None,
+            facts,
+            cause: None,
+            correlation: None,
+            key: None,
+        }
     }
 }
 
