@@ -119,13 +119,11 @@ pub(super) fn compile(source: PolicySource) -> Result<Policy, PolicyError> {
 }
 
 fn index(source: &PolicySource) -> Result<Index, PolicyError> {
-    let mut index = Index::default();
-    index.tasks = source
-        .tasks
-        .iter()
-        .map(|task| task.name.clone())
-        .zip(0..)
-        .collect();
+    let tasks = source.tasks.iter().map(|task| task.name.clone());
+    let mut index = Index {
+        tasks: tasks.zip(0..).collect(),
+        ..Index::default()
+    };
     for rule in &source.rules {
         let compiled = compile_rule(rule, &index.tasks)?;
         index

@@ -47,7 +47,7 @@ fn rule(name: &str, on: &str) -> RuleSource {
         emit: Some(signal("B")),
         enabled: true,
         facts: None,
-        name: crate::name::RuleName::new(name).expect(name),
+        name: RuleName::new(name).expect(name),
         on: signal(on),
         rate: None,
         task: None,
@@ -148,7 +148,7 @@ fn a_whole_policy_answers_by_signal_in_configured_order() {
     let cleared = |name: &str| {
         policy
             .rules_cleared_by(&signal(name))
-            .map(crate::name::RuleName::as_str)
+            .map(RuleName::as_str)
             .collect::<Vec<_>>()
     };
     assert_eq!((cleared("B"), cleared("A")), (vec!["first"], vec![]));
@@ -233,7 +233,7 @@ fn a_name_stands_once() {
         },
     );
     check_refused("rule.4.name", "another rule", |source| {
-        source.rules.push(rule("first", "Z"))
+        source.rules.push(rule("first", "Z"));
     });
     check_refused("monitor.2.name", "another monitor", |source| {
         source.monitors.push(monitor("answered", expect()));
@@ -254,7 +254,7 @@ fn an_expression_that_does_not_compile_is_named_with_its_place() {
         source.rules[0].dedupe = Some(DedupeSource { key, until: None });
     });
     check_refused("worker.1.when", "no function", |source| {
-        source.workers[0].when = text("now()")
+        source.workers[0].when = text("now()");
     });
     check_refused("intent.1.facts", "`facts` is no variable", |source| {
         source.intents[0].facts = text("facts");
@@ -268,29 +268,29 @@ fn an_expression_that_does_not_compile_is_named_with_its_place() {
 fn tasks_are_held_to_what_can_be_run() {
     let check = |key: &str, part: &str, change: fn(&mut Task)| {
         check_refused(&format!("task.dream.{key}"), part, |source| {
-            change(&mut source.tasks[0])
+            change(&mut source.tasks[0]);
         });
     };
     check("timeout", "more than nothing", |task| task.timeout_ms = 0);
     check("timeout", "30 days", |task| {
-        task.timeout_ms = 30 * 86_400_000 + 1
+        task.timeout_ms = 30 * 86_400_000 + 1;
     });
     check("grace", "30 days", |task| task.grace_ms = u64::MAX);
     check("concurrency", "at least 1", |task| task.concurrency = 0);
     check("priority", "0 to 10", |task| task.priority = 11);
     check("retry.limit", "at most 99", |task| {
-        task.retry.limit = ATTEMPTS_MAX
+        task.retry.limit = ATTEMPTS_MAX;
     });
     check("retry.factor", "at least 1", |task| {
-        task.retry.factor_permille = 999
+        task.retry.factor_permille = 999;
     });
     check("retry", "30 days", |task| task.retry.wait_ms_max = u64::MAX);
     check("working_directory", "NUL", |task| {
-        task.working_directory = Some("a\0b".to_owned())
+        task.working_directory = Some("a\0b".to_owned());
     });
     let check_program = |key: &str, part: &str, program: Program| {
         check_refused(&format!("task.dream.{key}"), part, |source| {
-            source.tasks[0].program = program
+            source.tasks[0].program = program;
         });
     };
     let process = |argv: &[&str]| Program::Process {
@@ -370,7 +370,7 @@ fn rules_and_monitors_are_held_to_their_bounds() {
 #[test]
 fn a_policy_has_limits_as_a_whole() {
     check_refused("slots", "257 are more than 256", |source| {
-        source.slots = 257
+        source.slots = 257;
     });
     check_refused("task", "1026 are more than 1024", |source| {
         source
@@ -386,7 +386,7 @@ fn a_policy_has_limits_as_a_whole() {
         source.workers.extend((0..65).map(|_| worker("Z", "dream")));
     });
     check_refused("policy", "2^53", |source| {
-        source.tasks[0].limits.memory_bytes = Some(u64::MAX)
+        source.tasks[0].limits.memory_bytes = Some(u64::MAX);
     });
     check_refused("policy", "bytes are more than", |source| {
         source
