@@ -28,13 +28,15 @@ TEXT_MAX = 300
 def investigate(facts):
     """Answers one question."""
     started = time.monotonic()
+    mine = workspace.run_id()
     with workspace.Journal(INVESTIGATIONS) as journal:
-        mine = workspace.run_id()
         record = journal.newest(mine, lambda found: found.get("run_id") == mine)
-        if record is None:
-            record = examine(facts)
+    if record is None:
+        # Without the lock: others investigate at the same time.
+        record = examine(facts)
+        record["duration_ms"] = int((time.monotonic() - started) * 1000)
+        with workspace.Journal(INVESTIGATIONS) as journal:
             record["timestamp"] = timestamp_after(journal)
-            record["duration_ms"] = int((time.monotonic() - started) * 1000)
             journal.append(record)
     workspace.progress(f"{record['module_name'] or 'nothing'}: {record['status']}")
     return {

@@ -11,13 +11,15 @@
 use std::collections::BTreeSet;
 
 use antiphon_core::expression::{Expression, Scope};
+use antiphon_core::input::Intent;
+use antiphon_core::intent;
 use antiphon_core::json::{Document, JsonLimits};
+use antiphon_core::name::SignalName;
+use antiphon_core::policy::{IntentSource, Policy, PolicySource};
 use antiphon_engine::registry::Registry;
 use serde_json::{Value, json};
 use toml::Table;
 
-/// What an intent's expression may use.
-const INTENT_ROOTS: [&str; 5] = ["data", "file", "id", "intent", "type"];
 /// What the expressions of rules and workers use here.
 const SIGNAL_ROOTS: [&str; 1] = ["facts"];
 
@@ -42,36 +44,26 @@ fn document(value: &Value) -> Document {
     Document::parse(value.to_string().as_bytes(), &JsonLimits::INTENT).unwrap()
 }
 
-/// The signal and facts that an intent becomes; `None` when nothing matches it.
+/// The signal and facts that an intent becomes; `None` when it is refused.
 fn route(intent: &Value) -> Option<(String, Value)> {
-    let kind = intent
-        .get("type")
-        .or(intent.get("intent_type"))
-        .unwrap()
-        .as_str()
-        .unwrap();
-    let matches = |pattern: &str| match pattern.strip_suffix('*') {
-        Some(prefix) => kind.starts_with(prefix),
-        None => pattern == kind,
+    let source = |one: &Table| IntentSource {
+        pattern: text(one, "match").unwrap().to_owned(),
+        emit: SignalName::new(text(one, "emit").unwrap()).unwrap(),
+        facts: text(one, "facts").map(str::to_owned),
     };
-    let entry = tables("intent")
-        .into_iter()
-        .find(|one| matches(text(one, "match").unwrap()))?;
-    let emit = text(&entry, "emit").unwrap().to_owned();
-    let data = intent.get("data").cloned().unwrap_or_default();
-    let Some(source) = text(&entry, "facts") else {
-        return Some((emit, data));
+    let policy = Policy::compile(PolicySource {
+        intents: tables("intent").iter().map(source).collect(),
+        slots: 1,
+        ..PolicySource::default()
+    });
+    let intent = Intent {
+        file: "name.json".to_owned(),
+        document: document(intent),
+        key: [0; 16],
     };
-    let (intent, data) = (document(intent), document(&data));
-    let scope = Scope::new()
-        .bind("intent", intent.root())
-        .bind("data", data.root())
-        .bind("file", "name.json");
-    let facts = Expression::compile(source, &INTENT_ROOTS)
-        .unwrap()
-        .facts(&scope)
-        .unwrap();
-    Some((emit, serde_json::from_str(facts.text()).unwrap()))
+    let draft = intent::route(&policy.unwrap(), &intent).ok()?;
+    let facts = serde_json::from_str(draft.facts.text()).unwrap();
+    Some((draft.name.to_string(), facts))
 }
 
 /// What the rule `name` makes of `facts`: `None` when its condition does not hold.
@@ -189,9 +181,6 @@ fn every_expression_compiles_within_its_bounds() {
             assert!(compiled.is_ok(), "{source}: {compiled:?}");
         }
     };
-    for intent in tables("intent") {
-        check(text(&intent, "facts"), &INTENT_ROOTS);
-    }
     for section in ["rule", "worker"] {
         for table in tables(section) {
             check(text(&table, "when"), &SIGNAL_ROOTS);
@@ -239,7 +228,7 @@ fn both_dialects_become_the_same_question() {
         );
     }
     let bare = json!({"type": "reinvestigate", "data": {}});
-    assert_eq!(route(&bare).unwrap().1["question_id"], "name.json");
+    assert_eq!(route(&bare).unwrap().1["question_id"], "name");
 }
 
 #[test]

@@ -138,10 +138,6 @@ impl Stage {
     }
 
     /// Waits for the end of a program.
-    #[expect(
-        clippy::disallowed_types,
-        reason = "the tests stand in for the executor"
-    )]
     pub(crate) fn end(&self, child: Child) -> Ended {
         let output = child.wait_with_output().unwrap();
         let result = fs::read(self.result()).unwrap_or_default();
