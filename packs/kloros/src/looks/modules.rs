@@ -4,6 +4,7 @@
 //! with `auto_discovered: true`, known by its name and time for ever: what stands in the registry
 //! was discovered once, however often the monitor looks and restarts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use antiphon_engine::registry::{LookCall, LookError, Observation, Repeat};
@@ -11,8 +12,10 @@ use serde_json::{Value, json};
 
 use crate::capabilities::{CAPABILITIES_BYTES_MAX, Capabilities, Entry};
 use crate::error::Error;
-use crate::journal::find_newest;
 use crate::paths::{CAPABILITIES, INTEGRATED, Root};
+
+/// Bytes of the journal of integrated modules: some hundred thousand of them.
+const INTEGRATED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Looks at the registry.
 ///
@@ -25,22 +28,32 @@ pub fn look(call: &LookCall<'_>) -> Result<Vec<Observation>, LookError> {
         .unwrap_or_default();
     let registry = Capabilities::parse(bytes)
         .map_err(|message| LookError::from(Error::malformed(CAPABILITIES, message)))?;
+    let integrated = integrated(&root)?;
     let mut seen = Vec::new();
     for entry in registry.entries() {
-        if entry
-            .fields
-            .get("auto_discovered")
-            .is_some_and(|value| value == "true")
-            && let Some(observation) = see(&root, &entry)?
+        let field = |name: &str| entry.fields.get(name).map(String::as_str);
+        // Without its line an entry may be half of the integrator's work.
+        if field("auto_discovered") == Some("true")
+            && let Some(line) = integrated.get(&entry.name)
         {
-            seen.push(observation);
+            seen.push(observe(&root, &entry, line)?);
         }
     }
     Ok(seen)
 }
 
-/// `None` while the integrator has not written its line: the entry may be half of its work.
-fn see(root: &Root, entry: &Entry) -> Result<Option<Observation>, Error> {
+/// The newest line of each module that was integrated.
+fn integrated(root: &Root) -> Result<BTreeMap<String, Value>, Error> {
+    let bytes = root
+        .read(Path::new(INTEGRATED), INTEGRATED_BYTES_MAX)?
+        .unwrap_or_default();
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let lines = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let named = |line: Value| Some((line.get("module_name")?.as_str()?.to_owned(), line));
+    Ok(lines.filter_map(named).collect())
+}
+
+fn observe(root: &Root, entry: &Entry, line: &Value) -> Result<Observation, Error> {
     let field = |name: &str| {
         entry
             .fields
@@ -48,15 +61,6 @@ fn see(root: &Root, entry: &Entry) -> Result<Option<Observation>, Error> {
             .map(String::as_str)
             .unwrap_or_default()
     };
-    let Some(journal) = root.file(Path::new(INTEGRATED))? else {
-        return Ok(None);
-    };
-    let line = find_newest(&journal, &entry.name, |line| {
-        line.get("module_name")
-            .is_some_and(|name| *name == entry.name)
-    })
-    .map_err(|source| Error::io("read", Path::new(INTEGRATED), source))?;
-    let Some(line) = line else { return Ok(None) };
     let init: PathBuf = field("module").split('.').chain(["__init__.py"]).collect();
     let has_init = matches!(root.file(&init), Ok(Some(_)));
     let facts = super::facts(&json!({
@@ -70,11 +74,11 @@ fn see(root: &Root, entry: &Entry) -> Result<Option<Observation>, Error> {
         "source": "orchestrator_monitor",
     }))?;
     let identity = format!("{}@{}", entry.name, field("discovered_at"));
-    Ok(Some(Observation {
+    Ok(Observation {
         identity,
         repeat: Repeat::Once,
         facts,
-    }))
+    })
 }
 
 #[cfg(test)]
