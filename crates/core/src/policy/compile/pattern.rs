@@ -38,3 +38,36 @@ impl Pattern {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        let check = |pattern: &str, text: &str, expected: bool| {
+            assert_eq!(
+                Pattern::new(pattern).matches(text),
+                expected,
+                "{pattern} {text}"
+            );
+        };
+        check("discover.module", "discover.module", true);
+        check("discover.module", "discover.modules", false);
+        check("discover.module", "discover-module", false);
+        check("curiosity_*", "curiosity_explore", true);
+        check("curiosity_*", "curiosity_", true);
+        check("curiosity_*", "curiosity", false);
+        check("*", "", true);
+        check("*.stall", "queue.stall", true);
+        check("*.stall", "queue.stalled", false);
+        check("a*b*c", "a-b-b-c", true);
+        check("a*b*c", "a-c-b", false);
+        check("a*a", "a", false);
+        check("a**c", "ac", true);
+        check("*é*", "caféine", true);
+        let long = "a".repeat(100_000);
+        check(&"*a".repeat(40), &long, true);
+        check(&format!("{}b", "*a".repeat(40)), &long, false);
+    }
+}
