@@ -7,9 +7,16 @@
 
 mod smoke;
 
+use std::sync::LazyLock;
+
 use antiphon_core::expression::{Bound, Expression, Scope};
+use antiphon_core::input::Intent;
+use antiphon_core::intent::route;
 use antiphon_core::json::{Document, JsonLimits};
+use antiphon_core::name::SignalName;
+use antiphon_core::policy::{IntentSource, Policy, PolicySource};
 use antiphon_core::record::Body;
+use antiphon_core::signal::Facts;
 use antiphon_ledger::envelope::Envelope;
 use serde_json::Value;
 
@@ -33,6 +40,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "expression",
         feed: expression,
+    },
+    Target {
+        name: "intent",
+        feed: intent,
     },
     Target {
         name: "json_document",
@@ -86,6 +97,58 @@ pub fn expression(bytes: &[u8]) -> bool {
 /// What an expression may read.
 const FACTS: &[u8] = br#"{"n":3,"x":1.5,"ok":true,"none":null,"text":"abc","list":[1,2,3],
     "inner":{"key":"value","items":[{"id":"a"},{"id":"b"}]}}"#;
+
+/// A dropped document becomes a signal within the limits or is refused with a code, and the same
+/// one each time.
+#[must_use]
+pub fn intent(bytes: &[u8]) -> bool {
+    let Ok(document) = Document::parse(bytes, &JsonLimits::INTENT) else {
+        return false;
+    };
+    let file = "fuzz.json".to_owned();
+    let intent = Intent {
+        file,
+        document,
+        key: [7; 16],
+    };
+    let draft = route(&POLICY, &intent);
+    assert_eq!(
+        draft,
+        route(&POLICY, &intent),
+        "an intent became two signals"
+    );
+    match draft {
+        Ok(draft) => {
+            let facts = Facts::parse(draft.facts.text().as_bytes());
+            assert_eq!(
+                facts.as_ref(),
+                Ok(&draft.facts),
+                "facts beyond their limits"
+            );
+            true
+        }
+        Err(refusal) => {
+            assert!(refusal.code.contains('.') && !refusal.error.is_empty());
+            false
+        }
+    }
+}
+
+/// Mappings as an operator writes them: one with facts of its own, one that takes the rest.
+static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    let mapping = |pattern: &str, facts: Option<&str>| IntentSource {
+        emit: SignalName::new("Q_FUZZ").unwrap_or_else(|error| panic!("{error}")),
+        facts: facts.map(str::to_owned),
+        pattern: pattern.to_owned(),
+    };
+    let own = r#"{"id": id, "question": data.question, "evidence": data.evidence}"#;
+    let source = PolicySource {
+        intents: vec![mapping("discover.*", Some(own)), mapping("*", None)],
+        slots: 1,
+        ..PolicySource::default()
+    };
+    Policy::compile(source).unwrap_or_else(|error| panic!("{error}"))
+});
 
 /// A document has one canonical text, which is a document with the same text; and whatever is
 /// accepted is JSON to another parser too.

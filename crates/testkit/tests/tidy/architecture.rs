@@ -24,6 +24,9 @@ const FOLDERS: &[&str] = &[
     ".ci/", "bench/", "crates/", "deploy/", "docs/", "fuzz/", "packs/", "xtask/",
 ];
 
+/// Parts of a path that stand for something.
+const PLACEHOLDERS: &[&str] = &["CODE", "NAME", "*", "{", "…", " "];
+
 /// The table under `## Dependencies`: `| crate | needs, needs |`.
 pub(crate) fn dependency_findings(tree: &Tree) -> Vec<String> {
     let written: BTreeMap<String, BTreeSet<String>> = section(tree, "## Dependencies")
@@ -172,7 +175,9 @@ pub(crate) fn path_findings(tree: &Tree) -> Vec<String> {
         for (index, line) in file.text.lines().enumerate() {
             for word in backticked(line) {
                 let is_path = FOLDERS.iter().any(|folder| word.starts_with(folder))
-                    && !word.contains(['{', '*', '<', ' ', '…', 'N']);
+                    && !PLACEHOLDERS
+                        .iter()
+                        .any(|placeholder| word.contains(placeholder));
                 let word = word.trim_end_matches('/');
                 let exists = tree
                     .files

@@ -1,14 +1,18 @@
 //! Error codes and their pages in `docs/errors/`: neither exists alone.
 //!
-//! A code is a string literal in a function called `code`; its page is `docs/errors/CODE.md` and
-//! begins with the code as its heading.
+//! A code is a string literal in a function, a `let` or a field called `code`, or one anywhere that
+//! begins with an area of [`AREAS`]; its page is `docs/errors/CODE.md` and begins with the code as
+//! its heading.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::source::{functions, line_of, test_ranges};
+use super::source::{functions, line_of, test_ranges, word_positions};
 use super::tree::Tree;
 
 const PAGES: &str = "docs/errors/";
+/// Areas whose every literal is a code. Others share their words with records and files.
+const AREAS: &[&str] = &["input.", "intent.", "rule."];
 
 pub(crate) fn findings(tree: &Tree) -> Vec<String> {
     let codes = codes(tree);
@@ -31,7 +35,7 @@ pub(crate) fn findings(tree: &Tree) -> Vec<String> {
         let code = name.trim_end_matches(".md");
         if code != "README" && !codes.contains_key(code) {
             findings.push(format!(
-                "{}: no function `code` gives {code}: delete the page",
+                "{}: nothing gives the code {code}: delete the page",
                 file.path
             ));
         }
@@ -44,28 +48,42 @@ fn codes(tree: &Tree) -> BTreeMap<String, String> {
     let mut codes = BTreeMap::new();
     for (file, code) in tree.rust().filter(|(file, _)| !file.is_test()) {
         let tests = test_ranges(code);
-        for range in functions(code, "code") {
-            if tests.iter().any(|test| test.contains(&range.start)) {
-                continue;
-            }
-            // The literals of the blanked code stand where those of the text do.
-            let quotes: Vec<usize> = code[range.clone()]
-                .match_indices('"')
-                .map(|(at, _)| range.start + at)
-                .collect();
-            for pair in quotes.chunks_exact(2) {
-                let literal = &file.text[pair[0] + 1..pair[1]];
-                if is_code(literal) {
-                    let place = format!("{}:{}", file.path, line_of(code, pair[0]));
-                    codes.entry(literal.to_owned()).or_insert(place);
-                }
+        let named = places_called_code(code);
+        // The literals of the blanked code stand where those of the text do.
+        let quotes: Vec<usize> = code.match_indices('"').map(|(at, _)| at).collect();
+        for pair in quotes.chunks_exact(2) {
+            let literal = &file.text[pair[0] + 1..pair[1]];
+            let within = |ranges: &[Range<usize>]| ranges.iter().any(|it| it.contains(&pair[0]));
+            let in_area = AREAS.iter().any(|area| literal.starts_with(area));
+            if is_code(literal) && !within(&tests) && (in_area || within(&named)) {
+                let place = format!("{}:{}", file.path, line_of(code, pair[0]));
+                codes.entry(literal.to_owned()).or_insert(place);
             }
         }
     }
     codes
 }
 
-/// `area.what_happened`: lower-case words of letters, digits and `_`, joined by full stops.
+/// Bodies of `fn code`, statements `let code`, values of fields `code:`.
+fn places_called_code(code: &str) -> Vec<Range<usize>> {
+    let mut places = functions(code, "code");
+    for start in word_positions(code, "code") {
+        let (before, after) = (code[..start].trim_end(), code[start + 4..].trim_start());
+        let end = |stops: &[char]| {
+            code[start..]
+                .find(stops)
+                .map_or(code.len(), |at| start + at)
+        };
+        if before.ends_with("let") {
+            places.push(start..end(&[';']));
+        } else if after.starts_with(':') && !after.starts_with("::") {
+            places.push(start..end(&[',', '}', ';']));
+        }
+    }
+    places
+}
+
+/// `area.what_happened`: two lower-case words of letters, digits and `_`, joined by a full stop.
 fn is_code(literal: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|first: char| first.is_ascii_lowercase())
@@ -73,7 +91,7 @@ fn is_code(literal: &str) -> bool {
                 .bytes()
                 .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
     };
-    literal.contains('.') && literal.split('.').all(is_word)
+    literal.matches('.').count() == 1 && literal.split('.').all(is_word)
 }
 
 #[cfg(test)]
@@ -93,6 +111,25 @@ mod tests {
     }
 
     #[test]
+    fn codes_are_found_wherever_they_are_given() {
+        let check = |text: &str, expected: &[&str]| {
+            let tree = Tree::of(&[("crates/a/src/lib.rs", text)]);
+            let found: Vec<String> = codes(&tree).into_keys().collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check(
+            "fn f() { let code = if x { \"a.b\" } else { \"a.c\" }; \"a.d\" }",
+            &["a.b", "a.c"],
+        );
+        check("E { code: \"a.b\".to_owned(), kind: \"a.c\" }", &["a.b"]);
+        check(
+            "park(\"intent.no_type\", \"run.leased\", \"rule.dream.when\")",
+            &["intent.no_type"],
+        );
+        check("error::code::\"a.b\"", &[]);
+    }
+
+    #[test]
     fn codes_and_pages_belong_together() {
         check(("docs/errors/a.full.md", "# a.full\n"), &[]);
         check(
@@ -105,7 +142,7 @@ mod tests {
         );
         check(
             ("docs/errors/a.gone.md", "# a.gone\n"),
-            &["a.full has no page", "no function `code` gives a.gone"],
+            &["a.full has no page", "nothing gives the code a.gone"],
         );
     }
 }

@@ -136,13 +136,16 @@ fn manifest_findings(manifest: &File) -> Vec<String> {
     {
         finding("say in `description` what the crate is");
     }
-    let versioned = manifest
-        .text
-        .lines()
-        .skip_while(|line| !line.contains("dependencies]"))
-        .find(|line| {
-            line.contains("version = ") || line.contains(" = \"") || line.contains("path = ")
-        });
+    let mut in_dependencies = false;
+    let versioned = manifest.text.lines().find(|line| {
+        if line.starts_with('[') {
+            in_dependencies = line.ends_with("dependencies]");
+        }
+        in_dependencies
+            && [" = \"", "version = ", "path = "]
+                .iter()
+                .any(|it| line.contains(it))
+    });
     if let Some(line) = versioned {
         finding(&format!("`{line}`: name it in [workspace.dependencies]"));
     }
@@ -256,6 +259,7 @@ mod tests {
         check(&format!("{good}serde.workspace = true\n"), 0);
         check(&format!("{good}serde = \"1\"\n"), 1);
         check(&format!("{good}serde = {{ version = \"1\" }}\n"), 1);
+        check(&format!("{good}\n[[test]]\nname = \"crash\"\n"), 0);
         check("[package]\ndescription = \"\"\n", 2);
     }
 }
