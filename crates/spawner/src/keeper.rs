@@ -14,6 +14,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Access, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
 use crate::channel::{self, Received, Wait};
@@ -270,14 +271,8 @@ impl Keeper {
     }
 
     fn try_write_exit(&self, ended: &Ended) -> io::Result<()> {
-        match rustix::fs::accessat(
-            &self.run,
-            note_name(ended.token),
-            Access::EXISTS,
-            AtFlags::empty(),
-        ) {
-            Err(rustix::io::Errno::NOENT) => return Ok(()),
-            outcome => outcome?,
+        if !self.is_unsettled(ended)? {
+            return Ok(());
         }
         let name = exit_name(ended.token);
         let draft = format!("{name}.draft");
@@ -285,7 +280,26 @@ impl Keeper {
         let mode = Mode::RUSR | Mode::WUSR;
         let file = rustix::fs::openat(&self.run, &draft, flags | OFlags::CLOEXEC, mode)?;
         File::from(file).write_all(&serde_json::to_vec(ended)?)?;
-        Ok(rustix::fs::renameat(&self.run, &draft, &self.run, &name)?)
+        rustix::fs::renameat(&self.run, &draft, &self.run, &name)?;
+        // An owner that lives may have settled meanwhile: it removes its note first, then this
+        // file, so one of the two sees the other's work.
+        if !self.is_unsettled(ended)? {
+            match rustix::fs::unlinkat(&self.run, &name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the owner's note is still there.
+    fn is_unsettled(&self, ended: &Ended) -> io::Result<bool> {
+        let note = note_name(ended.token);
+        match rustix::fs::accessat(&self.run, note, Access::EXISTS, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -78,6 +78,7 @@ pub(crate) fn serve(run: &Path) -> Result<(), Error> {
 impl Spawner {
     /// Makes this process a spawner: session, subreaper, signals, lock.
     fn enter(run_path: &Path) -> Result<Self, Error> {
+        system::close_inherited().map_err(Error::when("close what it inherited"))?;
         let socket = system::take_standard_input().map_err(Error::when("take its socket"))?;
         system::block_all_signals().map_err(Error::when("block signals"))?;
         rustix::process::setsid().map_err(Error::when("have a session"))?;

@@ -49,6 +49,18 @@ pub(crate) enum Children {
     None,
 }
 
+/// Closes every descriptor but standard input, output and error: an owner may itself have been
+/// started with some that are not close-on-exec.
+pub(crate) fn close_inherited() -> io::Result<()> {
+    // SAFETY: called before this process has opened anything, so nobody owns what is closed.
+    let outcome = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    if outcome == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 /// Takes the socket on standard input into a close-on-exec descriptor of its own and leaves
 /// `/dev/null` in its place.
 pub(crate) fn take_standard_input() -> io::Result<OwnedFd> {
@@ -62,10 +74,21 @@ pub(crate) fn take_standard_input() -> io::Result<OwnedFd> {
 /// Gives every signal its default disposition, which children inherit, and blocks them all: a
 /// terminal or a service manager that signals everyone must not end what is to clean up.
 pub(crate) fn block_all_signals() -> io::Result<()> {
+    // By the bare system call: the C library keeps two signals for itself and refuses to touch them,
+    // but a parent may have left even those ignored.
+    let default = [0_u64; 4];
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: SIG_DFL installs no code; signals that cannot be changed are refused with EINVAL,
-        // which is as good.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel's structure has at most 32 bytes, and all zero means SIG_DFL, which
+        // installs no code. SIGKILL and SIGSTOP are refused, which is as good.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                size_of::<u64>(),
+            )
+        };
     }
     let mut all = MaybeUninit::uninit();
     // SAFETY: sigfillset writes the whole set it is given.
