@@ -65,9 +65,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "token_reused",
         breaks: "no two leases have one token",
-        caught_by: Suite::Tests {
-            package: "antiphon-engine",
-        },
+        caught_by: Suite::Kills(60),
     },
     Mutant {
         name: "gate_ignored",

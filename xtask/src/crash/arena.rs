@@ -80,7 +80,9 @@ fn sink_program(sink: &Path) -> String {
 
 fn configuration(program: &Path) -> String {
     format!(
-        r#"[[intent]]
+        r#"slots = 8
+
+[[intent]]
 match = "{INTENT}"
 emit = "{LOAD}"
 

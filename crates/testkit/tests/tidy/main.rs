@@ -14,6 +14,7 @@ mod errors;
 mod faults;
 mod fences;
 mod lengths;
+mod plants;
 mod source;
 mod supply;
 mod tree;
@@ -68,6 +69,11 @@ fn every_error_code_has_a_page_and_every_page_a_code() {
 #[test]
 fn every_fault_has_a_test_that_bears_its_number() {
     report(&faults::findings(&TREE));
+}
+
+#[test]
+fn every_bug_of_the_table_is_planted_and_every_plant_is_in_the_table() {
+    report(&plants::findings(&TREE));
 }
 
 #[test]
