@@ -65,19 +65,18 @@ impl Attempt {
         }
     }
 
-    /// Sends the launch to `keeper`. A keeper that is dead changes nothing: the service looks for
-    /// another one.
-    pub(crate) fn send_to(&mut self, keeper: Arc<Keeper>, shared: &Shared) {
+    /// Sends the launch to `keeper`.
+    ///
+    /// # Errors
+    /// The system's error; nothing has changed, and another keeper may be tried.
+    pub(crate) fn send_to(&mut self, keeper: Arc<Keeper>, shared: &Shared) -> io::Result<()> {
         let Some((message, standard)) = &self.launch else {
-            return;
+            return Ok(());
         };
         // Under one lock with the order to stop, so that the order comes after the launch.
         let mut controls = shared.controls();
         let descriptors = standard.each_ref().map(|descriptor| descriptor.as_fd());
-        if let Err(error) = keeper.send(message, &descriptors) {
-            tracing::debug!(keeper.pid = keeper.pid, %error, "keeper does not take a launch");
-            return;
-        }
+        keeper.send(message, &descriptors)?;
         self.launch = None;
         if let Some(control) = controls.get_mut(&self.token) {
             if let Some(asked) = control.asked.take() {
@@ -86,6 +85,7 @@ impl Attempt {
             control.keeper = Some(Arc::clone(&keeper));
         }
         self.keeper = Some(keeper);
+        Ok(())
     }
 
     /// Drives the attempt to its end.
@@ -99,9 +99,9 @@ impl Attempt {
         };
         let ended = match keeper.receive().await {
             Ok(KeeperAnswer::NotStarted { step, errno }) => {
-                shared.keepers.put(keeper);
                 let not_started = self.subject.not_started(step, errno);
-                return self.give_up(&shared, not_started);
+                self.give_up(&shared, not_started);
+                return shared.keepers.put(keeper);
             }
             Ok(KeeperAnswer::Started) => {
                 // An engine that does not wait for the answer still gets the report.
@@ -114,6 +114,7 @@ impl Attempt {
                 None
             }
         };
+        // Before the keeper is free: an order for this attempt must not meet the next one.
         shared.controls().remove(&self.token);
         let (ended, result) = if let Some(ended) = ended {
             shared.keepers.put(keeper);
@@ -146,11 +147,14 @@ impl Attempt {
                 return Ok(keeper);
             }
             let keeper = shared.keepers.wait().await?;
-            self.send_to(keeper, shared);
+            match self.send_to(keeper, shared) {
+                Err(error) if is_dead(&error) => {}
+                outcome => outcome?,
+            }
         }
         self.keeper
             .take()
-            .ok_or_else(|| io::Error::from(rustix::io::Errno::AGAIN))
+            .ok_or_else(|| rustix::io::Errno::AGAIN.into())
     }
 
     /// Leaves nothing of an attempt that has not started.
@@ -203,6 +207,14 @@ impl Watch {
             ..report_of(ended, result, stdout, stderr)
         }
     }
+}
+
+/// Whether a keeper could not be told because it is gone.
+pub(crate) fn is_dead(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
 }
 
 /// The report of `ended`.

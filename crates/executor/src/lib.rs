@@ -199,10 +199,21 @@ impl ProcessExecutor {
         );
         let mut attempt = Attempt::new(launch.token, prepared, answer);
         if let Some(keeper) = self.shared.keepers.take() {
-            attempt.send_to(keeper, &self.shared);
+            match attempt.send_to(keeper, &self.shared) {
+                // It was killed while it was idle; the service finds another.
+                Err(error) if attempt::is_dead(&error) => {}
+                outcome => outcome.map_err(|error| self.unsent(launch.token, &error))?,
+            }
         }
         slot.send(Work::Attempt(Box::new(attempt)));
         Ok(answered)
+    }
+
+    /// Leaves nothing of a launch that no keeper could be told of.
+    fn unsent(&self, token: u64, error: &std::io::Error) -> NotStarted {
+        self.shared.controls().remove(&token);
+        self.shared.forget(token);
+        preparation::not_started("tell a keeper of the attempt", error)
     }
 }
 

@@ -31,8 +31,10 @@ const LOOK_AGAIN: Timespec = Timespec {
 
 #[derive(Debug)]
 struct Spawner {
-    /// To the owner; `None` when the owner is gone.
-    socket: Option<OwnedFd>,
+    /// To the owner; open to the end, because its closing tells the owner that this is the end.
+    socket: OwnedFd,
+    /// Whether the owner is gone.
+    owner_is_gone: bool,
     /// Readable when a child has died.
     signals: OwnedFd,
     /// The folder `run/`.
@@ -63,13 +65,18 @@ pub(crate) fn serve(run: &Path) -> Result<(), Error> {
     loop {
         if let Role::Keeper(socket) = spawner.turn()? {
             let Spawner {
-                signals, run, lock, ..
+                socket: spawners,
+                signals,
+                run,
+                lock,
+                ..
             } = spawner;
+            drop(spawners);
             let outcome = Keeper::new(socket, signals, run).serve();
             drop(lock);
             return outcome;
         }
-        if spawner.socket.is_none() && spawner.nobody_is_left()? {
+        if spawner.owner_is_gone && spawner.nobody_is_left()? {
             return spawner.leave();
         }
     }
@@ -93,7 +100,8 @@ impl Spawner {
             .trim()
             .to_owned();
         let spawner = Self {
-            socket: Some(socket),
+            socket,
+            owner_is_gone: false,
             signals,
             run: run.into(),
             lock,
@@ -127,11 +135,11 @@ impl Spawner {
         let poll = |descriptors: &mut [PollFd<'_>]| {
             rustix::io::retry_on_intr(|| rustix::event::poll(descriptors, timeout.as_ref()))
         };
-        let Some(socket) = &self.socket else {
+        if self.owner_is_gone {
             poll(std::slice::from_mut(&mut signals))?;
             return Ok((false, ready(&signals)));
-        };
-        let mut both = [PollFd::new(socket, PollFlags::IN), signals];
+        }
+        let mut both = [PollFd::new(&self.socket, PollFlags::IN), signals];
         poll(&mut both)?;
         let [message, deaths] = &both;
         Ok((ready(message), ready(deaths)))
@@ -139,17 +147,14 @@ impl Spawner {
 
     /// Takes one message: a request for a keeper, or the owner's end.
     fn hear(&mut self) -> Result<Role, Error> {
-        let Some(socket) = &self.socket else {
-            return Ok(Role::Spawner);
-        };
         let mut buffer = [0_u8; 16];
-        match channel::receive(socket, &mut buffer, Wait::Never) {
+        match channel::receive(&self.socket, &mut buffer, Wait::Never) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Role::Spawner),
             Ok(Received { length, .. }) if buffer.get(..length) == Some(&KEEPER_REQUEST[..]) => {
                 self.fork_keeper()
             }
             Ok(_) | Err(_) => {
-                self.socket = None;
+                self.owner_is_gone = true;
                 Ok(Role::Spawner)
             }
         }
@@ -173,7 +178,6 @@ impl Spawner {
                 Ok(Role::Spawner)
             }
             Ok(((_, ours), Fork::Child)) => {
-                self.socket = None;
                 adopt_orphans()?;
                 Ok(Role::Keeper(ours))
             }
@@ -228,10 +232,10 @@ impl Spawner {
     }
 
     fn say(&self, answer: &SpawnerAnswer, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
-        let Some(socket) = &self.socket else {
+        if self.owner_is_gone {
             return Ok(());
-        };
-        match channel::send(socket, &answer.encode(), descriptors, Wait::Block) {
+        }
+        match channel::send(&self.socket, &answer.encode(), descriptors, Wait::Block) {
             // The owner's end will be seen by the next turn.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             outcome => outcome.map_err(Error::when("answer")),

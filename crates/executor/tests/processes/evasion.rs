@@ -63,11 +63,8 @@ pub(crate) async fn a21_g21_no_evasive_child_survives() {
                 );
                 assert!(report.processes_killed > 0, "{ended}: nobody evaded");
             }
-            let way = LEAVING
-                .iter()
-                .chain(&STAYING)
-                .nth((ended - first) as usize)
-                .unwrap();
+            let place = usize::try_from(ended - first).unwrap();
+            let way = LEAVING.iter().chain(&STAYING).nth(place).unwrap();
             if *way == "fork_storm" {
                 assert!(report.processes_killed >= 50, "{}", report.processes_killed);
             }

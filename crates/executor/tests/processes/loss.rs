@@ -51,7 +51,7 @@ pub(crate) async fn owner(root: String) {
     };
     until(|| sleeping() >= 3).await;
     std::fs::write(Path::new(&root).join("ready"), "").unwrap();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn start_owner(root: &Path) -> std::process::Child {
@@ -101,7 +101,9 @@ pub(crate) async fn f43_the_death_of_the_owner_ends_its_work_and_recovery_knows_
         again.iter().all(|(token, fate)| fates[token] == *fate),
         "{again:?}"
     );
-    [1, 2, 4, 5].map(|token| world.executor.forget(token));
+    for token in [1, 2, 4, 5] {
+        world.executor.forget(token);
+    }
     until(|| world.left_in_run().is_empty()).await;
     world.end().await;
     let (world, none) = World::recover(root.path(), &[]).await;

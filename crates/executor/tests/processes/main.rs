@@ -24,7 +24,7 @@ mod running;
 mod world;
 
 /// A test that takes longer than this hangs.
-const TEST_MAX: Duration = Duration::from_secs(60);
+const TEST_MAX: Duration = Duration::from_mins(1);
 
 /// One test: its name is its claim.
 type Test = (&'static str, fn() -> Claim);
@@ -44,7 +44,7 @@ const TESTS: &[Test] = tests![
     running::facts_come_on_standard_input,
     running::the_environment_is_exactly_the_allowed_one,
     running::nothing_is_inherited_but_three_descriptors,
-    running::limits_and_directory_are_as_the_task_says,
+    running::f48_limits_and_directory_are_as_the_task_says,
     running::a_builtin_runs_as_the_binary_itself,
     running::what_cannot_be_executed_will_never_be,
     running::f12_without_descriptors_a_launch_is_for_later,
@@ -100,11 +100,11 @@ fn run_tests(words: &[&str]) {
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| block_on(Box::pin(claim))));
         let word = if outcome.is_ok() { "ok" } else { "FAILED" };
         println!("test {name} ... {word}");
-        if outcome.is_ok() {
-            passed += 1
+        *if outcome.is_ok() {
+            &mut passed
         } else {
-            failed += 1
-        }
+            &mut failed
+        } += 1;
     }
     println!("\ntest result: {passed} passed; {failed} failed");
     std::process::exit(if failed == 0 { 0 } else { 101 });
