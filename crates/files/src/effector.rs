@@ -1,19 +1,20 @@
-//! Declared files: writes them beneath the root, whole and durably.
+//! Declared files: reads them and writes them beneath the root, whole and durably.
 //!
-//! In: one write. Out: which file must hold what, which follows from the state. A path is checked
-//! part by part and followed through no link, so that nothing outside the root is written.
+//! In: one read, one write. Out: which file must hold what, which follows from the state. A path is checked
+//! part by part and followed through no link, so that nothing outside the root is read or written.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 use antiphon_engine::ports::effector::{Effector, READ_BYTES_MAX};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Mode, OFlags, openat2};
 use rustix::io::Errno;
 
 use crate::atomic;
-use crate::root::{Root, make_directory};
+use crate::root::{BENEATH, Root, make_directory};
 
 /// Bytes of one part of a path, as Linux has it.
 const PART_BYTES_MAX: usize = 255;
@@ -62,19 +63,25 @@ impl Effector for FileEffector {
 
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         parts(path)?;
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let opened = openat2(self.root.descriptor(), path, flags, Mode::empty(), beneath);
+        // Whatever stands there, opening it does not wait.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = openat2(self.root.descriptor(), path, flags, Mode::empty(), BENEATH);
         let file = match opened {
-            Ok(file) => std::fs::File::from(file),
+            Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Err(errno) => return Err(errno.into()),
         };
+        if !file.metadata()?.is_file() {
+            return Err(refused(path));
+        }
         let mut bytes = Vec::new();
-        file.take(READ_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
-        match u64::try_from(bytes.len()) {
-            Ok(length) if length <= READ_BYTES_MAX => Ok(Some(bytes)),
-            _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is too large"))),
+        let limit = READ_BYTES_MAX.saturating_add(1);
+        let read = file.take(limit).read_to_end(&mut bytes)?;
+        if u64::try_from(read).is_ok_and(|read| read < limit) {
+            Ok(Some(bytes))
+        } else {
+            let message = format!("{path:?} has more than {READ_BYTES_MAX} bytes");
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
         }
     }
 }
@@ -125,6 +132,21 @@ mod tests {
         assert_eq!(effector.read("exports/b").unwrap(), None);
         assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
         assert_eq!(std::fs::read_dir(directory).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_a_file_within_its_limit_is_read_and_nothing_is_waited_for() {
+        let (home, effector) = effector();
+        let at = |name: &str| home.path().join("root").join(name);
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), fifo, 0o600.into(), 0).unwrap();
+        std::fs::create_dir(at("directory")).unwrap();
+        symlink("/etc/passwd", at("link")).unwrap();
+        let large = File::create(at("large")).unwrap();
+        large.set_len(READ_BYTES_MAX + 1).unwrap();
+        for name in ["fifo", "directory", "link", "large", "../x", "/etc/passwd"] {
+            assert!(effector.read(name).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod hostile;
 mod lost;
 
 const HOUR_MS: i64 = 3_600_000;
+/// What has not come by then will not come: the test fails instead of hanging.
+const HANGS: Duration = Duration::from_secs(30);
 
 /// How the engine answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,9 +77,13 @@ impl Engine {
     /// Waits until what was seen is as `wanted`.
     async fn until(&self, wanted: impl Fn(&Seen) -> bool) {
         let mut count = self.0.count.subscribe();
-        while !wanted(&self.seen()) {
-            count.changed().await.unwrap();
-        }
+        let seen = async {
+            while !wanted(&self.seen()) {
+                count.changed().await.unwrap();
+            }
+        };
+        let is_seen = tokio::time::timeout(HANGS, seen).await.is_ok();
+        assert!(is_seen, "it never came; what came was {:?}", self.texts());
     }
 
     async fn until_intents(&self, number: usize) {
@@ -219,7 +225,11 @@ impl World {
     /// Starts the inbox and waits until it has looked at all that is there.
     async fn start(&mut self) {
         let mut walked = self.start_only();
-        walked.wait_for(|walked| *walked).await.unwrap();
+        let walked = walked.wait_for(|walked| *walked);
+        tokio::time::timeout(HANGS, walked)
+            .await
+            .expect("the walk ends")
+            .unwrap();
     }
 
     fn start_only(&mut self) -> watch::Receiver<bool> {
@@ -235,7 +245,10 @@ impl World {
     async fn stop(&mut self) {
         let (task, shutdown) = self.running.take().unwrap();
         shutdown.cancel();
-        task.await.unwrap();
+        tokio::time::timeout(HANGS, task)
+            .await
+            .expect("the inbox ends")
+            .unwrap();
     }
 
     /// Ends the inbox as a crash would.

@@ -1,10 +1,14 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::*;
+
+/// What has not come by then will not come: the test fails instead of hanging.
+const HANGS: Duration = Duration::from_secs(30);
 
 struct Place {
     home: tempfile::TempDir,
@@ -124,10 +128,12 @@ async fn after(place: &Place, change: impl FnOnce()) -> (Switch, bool) {
     let mut watch: SwitchWatch = place.switch.watch();
     assert!(watch.is_woken(), "this machine gives no inotify");
     let first = watch.changed().await;
-    let (told, ()) = tokio::join!(watch.changed(), async {
+    let told = tokio::time::timeout(HANGS, watch.changed());
+    let (told, ()) = tokio::join!(told, async {
         tokio::task::yield_now().await;
         change();
     });
+    let told = told.expect("the watch wakes");
     assert_ne!(first, told);
     (told.switch, told.maintenance)
 }

@@ -142,6 +142,7 @@ async fn what_was_answered_before_a_crash_is_met_again_with_its_key_and_leaves()
     let mut world = World::new();
     world.drop_in("a.json", r#"{"n":1}"#);
     world.drop_in("bad.json", "[]");
+    world.clock.ahead_ms.store(HOUR_MS, Ordering::Relaxed);
     world.engine.is(Mood::Holds);
     world.start().await;
     world.engine.until(|seen| seen.handed_over == 2).await;
