@@ -9,7 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod schema;
 mod sections;
 mod table;
-mod value;
+pub(crate) mod value;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,6 +72,7 @@ impl Configuration {
     ///
     /// # Errors
     /// [`ConfigError`].
+    #[cfg(test)]
     pub(crate) fn parse_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
         Self::parse(&[SourceFile {
             path: Arc::from(path),
@@ -132,7 +133,7 @@ impl Configuration {
             places,
             ..
         } = self;
-        let policy = Policy::compile(policy).map_err(|error| locate(&places, error))?;
+        let policy = Policy::compile(policy).map_err(|error| locate(&places, &error))?;
         Ok((policy, owner))
     }
 }
@@ -269,7 +270,7 @@ fn once<'a, T>(
 }
 
 /// Finds where a policy error is: at its path, or at the nearest thing around it.
-fn locate(places: &Places, error: PolicyError) -> ConfigError {
+fn locate(places: &Places, error: &PolicyError) -> ConfigError {
     let mut path = error.path.as_str();
     let at = loop {
         if let Some(at) = places.get(path) {
@@ -353,7 +354,7 @@ mod tests {
         check_refused(
             "slots = 0",
             "config.bad_value",
-            "antiphon.toml:1:9: `slots` must be a whole number from 1 to 1024",
+            "antiphon.toml:1:9: `slots` must be a whole number from 1 to 256",
         );
         check_refused(
             "[log]\nlevel = \"loud\"",
@@ -530,7 +531,7 @@ mod tests {
                 path: path.to_owned(),
                 message: "is wrong".to_owned(),
             };
-            assert_eq!(locate(&places, error).to_string(), expect);
+            assert_eq!(locate(&places, &error).to_string(), expect);
         };
         check("rule.a.b.on", "antiphon.toml:3:6: rule.a.b.on: is wrong");
         check(

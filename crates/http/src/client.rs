@@ -111,6 +111,15 @@ impl Client {
         parse(&text(response).await?)
     }
 
+    /// What `POST path` without a body answers.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn act<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ClientError> {
+        let response = self.send(Method::POST, path, &[], Bytes::new()).await?;
+        parse(&text(response).await?)
+    }
+
     /// The server-sent events of `GET path`.
     ///
     /// # Errors

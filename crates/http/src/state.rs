@@ -77,7 +77,7 @@ impl LogPool {
     ///
     /// # Errors
     /// What `read` gives, or [`StoreError`] when no reader can be opened.
-    pub(crate) fn lend<T, E: From<StoreError>>(
+    pub fn lend<T, E: From<StoreError>>(
         &self,
         read: impl FnOnce(&mut Records) -> Result<T, E>,
     ) -> Result<T, E> {

@@ -3,6 +3,8 @@
 //! In: the table. Out: reading a file by it ([`super::table`]), the JSON Schema made of it
 //! ([`super::schema`]). A key that is not here is refused by the loader.
 
+use antiphon_core::limits::{ATTEMPTS_MAX, PRIORITY_MAX, RATE_LIMIT_MAX, SLOTS_MAX};
+
 /// What a key's value may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
@@ -93,7 +95,7 @@ const fn or(name: &'static str, kind: Kind, default: &'static str, about: &'stat
 pub(crate) const ROOT: &[Key] = &[
     or(
         "slots",
-        Kind::Integer(1, 1_024),
+        Kind::Integer(1, SLOTS_MAX as u64),
         "4",
         "Attempts that run at one time.",
     ),
@@ -249,7 +251,7 @@ pub(crate) const DEDUPE: &[Key] = &[
 
 /// Keys of a rule's `rate`.
 pub(crate) const RATE: &[Key] = &[
-    must("limit", Kind::Integer(1, 1_000_000), "Firings."),
+    must("limit", Kind::Integer(1, RATE_LIMIT_MAX as u64), "Firings."),
     must("per", Kind::Duration, "In this time."),
 ];
 
@@ -316,7 +318,7 @@ pub(crate) const TASK: &[Key] = &[
     ),
     or(
         "priority",
-        Kind::Integer(0, 10),
+        Kind::Integer(0, PRIORITY_MAX as u64),
         "5",
         "Higher goes first; waiting makes up for it.",
     ),
@@ -361,7 +363,11 @@ const INTERRUPTED: &[&str] = &["end", "retry"];
 
 /// Keys of a task's `retry`.
 pub(crate) const RETRY: &[Key] = &[
-    must("limit", Kind::Integer(0, 99), "Attempts after the first."),
+    must(
+        "limit",
+        Kind::Integer(0, ATTEMPTS_MAX as u64 - 1),
+        "Attempts after the first.",
+    ),
     or(
         "backoff",
         Kind::Duration,

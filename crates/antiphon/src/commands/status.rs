@@ -1,0 +1,73 @@
+//! `antiphon status`: what is going on.
+
+use antiphon_http::model::Status;
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::tone::Tone;
+use crate::output::{Output, clean, duration};
+use crate::wire::{Context, Need};
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {}
+
+pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<Exit, Failure> {
+    let status: Status = context.talk(Need::Answers, async |mut client| {
+        Ok(client.get("/api/v1/status").await?)
+    })?;
+    context
+        .output
+        .one(&status, |status| tell(context.output, status))?;
+    Ok(Exit::Done)
+}
+
+fn tell(output: Output, status: &Status) -> String {
+    let work = match &status.stopped_because {
+        None => output.paint(Tone::Good, "starts"),
+        Some(why) => format!("{}: {why}", output.paint(Tone::Warn, "does not start")),
+    };
+    let signals = match &status.refused_because {
+        None => output.paint(Tone::Good, "are accepted"),
+        Some(code) => format!("{} ({code})", output.paint(Tone::Bad, "are refused")),
+    };
+    let mut lines = vec![
+        format!(
+            "log        {} ({} records, epoch {})",
+            status.log, status.records, status.epoch
+        ),
+        format!("mode       {}", status.mode),
+        format!("work       {work}"),
+        format!("signals    {signals}"),
+        format!(
+            "runs       {} waiting, {} running, {} stopping, {} slots",
+            status.runs_planned, status.runs_leased, status.runs_stopping, status.slots
+        ),
+        format!("letters    {}", status.letters),
+        format!("policy     {}", status.policy),
+    ];
+    if status.views < status.records {
+        lines.push(format!("views      at record {}", status.views));
+    }
+    if let Some(error) = &status.reload_error {
+        let refused = output.paint(Tone::Bad, "the last reload was refused");
+        lines.push(format!("policy     {refused}: {}", clean(error)));
+    }
+    for ask in &status.asks {
+        lines.push(format!(
+            "ask        {} of {} by rule {} about signal {}, for {}",
+            output.paint(Tone::Name, &ask.id.to_string()),
+            ask.asks,
+            ask.rule,
+            ask.signal_id,
+            duration(ask.remaining_ms)
+        ));
+    }
+    for failing in &status.monitors_failing {
+        lines.push(format!(
+            "monitor    {}",
+            output.paint(Tone::Bad, &clean(failing))
+        ));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,56 @@
+//! `antiphon stop`: stop work, and let it go on.
+
+use antiphon_http::model::{Done, Reason};
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::wire::{Context, Need};
+
+/// The modes.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Finish what runs, start nothing new
+    Drain(Arguments),
+    /// As drain, and mean to come back
+    Pause(Arguments),
+    /// Kill what runs, start nothing
+    Kill(Arguments),
+    /// Let work go on
+    Resume(Arguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    let (word, now, arguments) = match command {
+        Command::Drain(arguments) => (
+            "drain",
+            "what runs is finished, nothing new starts",
+            arguments,
+        ),
+        Command::Pause(arguments) => ("pause", "nothing new starts until a resume", arguments),
+        Command::Kill(arguments) => ("kill", "nothing starts, what ran is killed", arguments),
+        Command::Resume(arguments) => ("resume", "work goes on", arguments),
+    };
+    let path = format!("/api/v1/stop/{word}");
+    let reason = Reason {
+        reason: arguments.reason,
+    };
+    let done: Done = context.talk(Need::Answers, async |mut client| {
+        Ok(client.post(&path, &reason).await?)
+    })?;
+    context.output.one(&done, |done| {
+        if done.changed {
+            now.to_owned()
+        } else {
+            format!("it was so already: {now}")
+        }
+    })?;
+    Ok(Exit::Done)
+}

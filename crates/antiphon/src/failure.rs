@@ -1,0 +1,186 @@
+//! Why a command could not be carried out: a stable code, the words, a hint, an exit code.
+//!
+//! That work failed or was refused is told by the same means when it is all that there is to say.
+
+use std::path::PathBuf;
+
+use antiphon_engine::ports::store::StoreError;
+use antiphon_engine::read::ReadError;
+use antiphon_http::client::ClientError;
+
+use crate::config::error::ConfigError;
+use crate::exit::Exit;
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The configuration is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The owner refused, or cannot be talked to.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The data root is not usable.
+    #[error(transparent)]
+    Root(#[from] antiphon_files::Error),
+    /// The log is not usable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record cannot be read back.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The command line asks for something that makes no sense.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// What was named is not there.
+    #[error("{what} is not there")]
+    NotFound {
+        /// What.
+        what: String,
+    },
+    /// The owner's socket cannot be used.
+    #[error("{} cannot be used", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// The system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file cannot be read or written.
+    #[error("{} cannot be {verb}", path.display())]
+    File {
+        /// What was tried: `read`, `written`.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("the output cannot be written")]
+    Output(#[source] std::io::Error),
+    /// What should be printed has no JSON form, or something else that cannot be.
+    #[error("{what}")]
+    Bug {
+        /// What happened.
+        what: String,
+        /// Its cause, if there is one.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+impl Failure {
+    /// A command line that makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Failure::Usage {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Its stable code, as in `docs/errors/`.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Failure::Config(error) => error.code(),
+            Failure::Client(error) => error.code(),
+            Failure::Root(error) => error.code(),
+            Failure::Store(error) | Failure::Read(ReadError::Store(error)) => error.code(),
+            Failure::Read(_) => "log.unreadable",
+            Failure::Usage { .. } => "command.usage",
+            Failure::NotFound { .. } => "command.not_found",
+            Failure::Socket { .. } => "owner.unreachable",
+            Failure::File { .. } => "command.file",
+            Failure::Output(_) => "command.output",
+            Failure::Bug { .. } => "command.bug",
+        }
+    }
+
+    /// The exit code that goes with it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Failure::Client(error) => exit_of(error.code()),
+            Failure::Root(antiphon_files::Error::Missing { .. }) | Failure::NotFound { .. } => {
+                Exit::NotFound
+            }
+            Failure::Config(_) | Failure::Root(_) => Exit::Unusable,
+            Failure::Store(error) | Failure::Read(ReadError::Store(error)) => exit_of_store(error),
+            Failure::Read(_) => Exit::VerificationFailed,
+            Failure::Usage { .. } => Exit::Usage,
+            Failure::Socket { .. } => Exit::Held,
+            Failure::File { .. } | Failure::Output(_) => Exit::LogIo,
+            Failure::Bug { .. } => Exit::Bug,
+        }
+    }
+
+    /// What to do about it, if there is something to say.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Failure::Config(error) => error.hint(),
+            Failure::Root(error) => error.hint(),
+            Failure::Usage { hint, .. } => hint.clone(),
+            Failure::Store(StoreError::Held { .. }) => {
+                Some("wait until it ends, or talk to it: see antiphon status".to_owned())
+            }
+            Failure::Store(StoreError::Damaged { .. }) => {
+                Some("antiphon ledger verify names everything that is wrong".to_owned())
+            }
+            Failure::Client(_)
+            | Failure::Store(_)
+            | Failure::Read(_)
+            | Failure::NotFound { .. }
+            | Failure::Socket { .. }
+            | Failure::File { .. }
+            | Failure::Output(_)
+            | Failure::Bug { .. } => None,
+        }
+    }
+
+    /// Whether whoever read the output has gone: nothing is to be said then.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    /// The error and its causes in one line.
+    pub(crate) fn told(&self) -> String {
+        let mut told = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            told = format!("{told}: {error}");
+            cause = error.source();
+        }
+        told
+    }
+}
+
+/// The exit code for a code that the owner answered.
+fn exit_of(code: &str) -> Exit {
+    match code {
+        "engine.not_found" => Exit::NotFound,
+        "engine.refused" | "engine.key_conflict" => Exit::Refused,
+        "config.unusable" => Exit::Unusable,
+        "engine.full" | "engine.disk_full" | "engine.closed" | "owner.unreachable"
+        | "request.timeout" | "views.behind" => Exit::Held,
+        "log.unreadable" | "views.unreadable" | "evidence.unreadable" => Exit::LogIo,
+        "owner.answer" => Exit::Bug,
+        _ => Exit::Usage,
+    }
+}
+
+fn exit_of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Io { .. } => Exit::LogIo,
+        StoreError::StaleEpoch { .. } | StoreError::StaleHead { .. } | StoreError::Held { .. } => {
+            Exit::Held
+        }
+        StoreError::Damaged { .. } => Exit::VerificationFailed,
+        StoreError::Version { .. } => Exit::Unusable,
+    }
+}
