@@ -170,3 +170,21 @@ fn take(inotify: &OwnedFd, notices: &mut Vec<Notice>) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn f50_without_inotify_whoever_listens_is_told_to_look_again() {
+        let mut watch = DirectoryWatch::new();
+        watch.give_up(&io::Error::other("none left"));
+        assert!(!watch.is_woken());
+        let mut notices = Vec::new();
+        for told in 1..=2 {
+            watch.read(&mut notices).await;
+            assert_eq!(notices.len(), told);
+            assert!(matches!(notices.last(), Some(Notice::Lost)));
+        }
+    }
+}

@@ -107,3 +107,24 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
         )
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn f12_only_a_shortage_is_worth_another_try() {
+        let check = |errno: Errno, is_retryable: bool| {
+            let error = Error::io("open", Path::new("/x"), errno);
+            assert_eq!(error.is_retryable(), is_retryable, "{errno:?}");
+        };
+        check(Errno::MFILE, true);
+        check(Errno::NFILE, true);
+        check(Errno::NOMEM, true);
+        check(Errno::ACCESS, false);
+        check(Errno::IO, false);
+        check(Errno::LOOP, false);
+    }
+}

@@ -119,7 +119,7 @@ impl Inbox {
         let mut session = Session::new(self, &intake);
         session.attach();
         while !session.is_closed() {
-            session.take_some().await;
+            session.take_some();
             if session.wait(&shutdown).await.is_break() {
                 break;
             }

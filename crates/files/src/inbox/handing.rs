@@ -31,7 +31,7 @@ struct Found {
 
 impl<I: Intake> Session<'_, I> {
     /// Looks at one name and hands over what it finds.
-    pub(super) async fn consider(&mut self, name: CString, heard: Heard) {
+    pub(super) fn consider(&mut self, name: CString, heard: Heard) {
         if heard == Heard::Complete {
             self.settled(&name);
         }
@@ -61,8 +61,7 @@ impl<I: Intake> Session<'_, I> {
                     identity: refused.identity,
                     bytes: Vec::new(),
                 };
-                self.hand_over_malformed(found, refused.code, refused.error)
-                    .await;
+                self.hand_over_malformed(found, refused.code, refused.error);
             }
             Candidate::Read(Content { identity, bytes }) => {
                 let found = Found {
@@ -71,7 +70,7 @@ impl<I: Intake> Session<'_, I> {
                     identity,
                     bytes,
                 };
-                self.hand_over(found, heard).await;
+                self.hand_over(found, heard);
             }
         }
     }
@@ -127,7 +126,7 @@ impl<I: Intake> Session<'_, I> {
         }
     }
 
-    async fn hand_over(&mut self, found: Found, heard: Heard) {
+    fn hand_over(&mut self, found: Found, heard: Heard) {
         match parse(&found.bytes) {
             Ok(document) => {
                 let key = key(&found);
@@ -137,19 +136,18 @@ impl<I: Intake> Session<'_, I> {
                     key,
                 };
                 let answer = self.intake.intent(intent);
-                self.submissions.add(found.submitted(key), answer).await;
+                self.submissions.add(found.submitted(key), answer);
             }
             Err(_) if heard != Heard::Complete && self.may_become_whole(&found.identity) => {
                 self.unsettle(found.name);
             }
             Err(error) => {
-                self.hand_over_malformed(found, error.code(), error.to_string())
-                    .await;
+                self.hand_over_malformed(found, error.code(), error.to_string());
             }
         }
     }
 
-    async fn hand_over_malformed(&mut self, found: Found, code: &str, error: String) {
+    fn hand_over_malformed(&mut self, found: Found, code: &str, error: String) {
         if !self.bucket.take(Instant::now()) {
             if !self.malformed.push(found.name) {
                 self.end_malformed_walk();
@@ -165,7 +163,7 @@ impl<I: Intake> Session<'_, I> {
             sha256: Digest::of(&found.bytes),
         };
         let answer = self.intake.malformed(malformed, key);
-        self.submissions.add(found.submitted(key), answer).await;
+        self.submissions.add(found.submitted(key), answer);
     }
 
     /// Whether a file changed so recently that its writer may not have finished. One from the

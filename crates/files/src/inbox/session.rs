@@ -171,7 +171,7 @@ impl<'a, I: Intake> Session<'a, I> {
     }
 
     /// Takes names while there is room, some at a time.
-    pub(super) async fn take_some(&mut self) {
+    pub(super) fn take_some(&mut self) {
         for _ in 0..LOOKS_AT_ONCE_MAX {
             if !self.may_take() {
                 return;
@@ -179,7 +179,7 @@ impl<'a, I: Intake> Session<'a, I> {
             let Some((name, heard)) = self.next_name() else {
                 return;
             };
-            self.consider(name, heard).await;
+            self.consider(name, heard);
         }
     }
 

@@ -1,14 +1,12 @@
 //! What was handed over and waits for its answer: a queue in the order of submission.
 //!
 //! In: at most [`SUBMISSIONS_MAX`] files and [`BYTES_MAX`] bytes, answers in order. Out: what an
-//! answer leads to. Each future is polled once at once, so that it takes its place, and then when
-//! it is the first; answers come with the commits, in that same order.
+//! answer leads to. Only the first is waited for: the call alone hands a file over, and answers come
+//! with the commits, in the order of the calls.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{CStr, CString};
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Poll, ready};
 
 use antiphon_engine::ports::executor::Answer;
 use antiphon_engine::ports::intake::IntakeAnswer;
@@ -51,8 +49,7 @@ pub(super) struct Submissions<'a> {
 
 struct Waiting<'a> {
     file: Submitted,
-    future: Answer<'a, IntakeAnswer>,
-    answer: Option<IntakeAnswer>,
+    answer: Answer<'a, IntakeAnswer>,
 }
 
 impl<'a> Submissions<'a> {
@@ -83,20 +80,11 @@ impl<'a> Submissions<'a> {
             .for_each(|touched| *touched = true);
     }
 
-    /// Adds a file and lets its future take its place.
-    pub(super) async fn add(&mut self, file: Submitted, mut future: Answer<'a, IntakeAnswer>) {
-        let first = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
-        let answer = match first {
-            Poll::Ready(answer) => Some(answer),
-            Poll::Pending => None,
-        };
+    /// Adds a file that was handed over.
+    pub(super) fn add(&mut self, file: Submitted, answer: Answer<'a, IntakeAnswer>) {
         self.bytes = self.bytes.saturating_add(file.bytes);
         self.touched.insert(file.name.clone(), false);
-        self.queue.push_back(Waiting {
-            file,
-            future,
-            answer,
-        });
+        self.queue.push_back(Waiting { file, answer });
     }
 
     /// Waits for the answer to the oldest; for ever when there is none.
@@ -104,29 +92,19 @@ impl<'a> Submissions<'a> {
     /// # Cancel safety
     /// Nothing is taken unless the future resolves.
     pub(super) async fn answered(&mut self) -> Answered {
-        poll_fn(|context| {
-            let Some(first) = self.queue.front_mut() else {
-                return Poll::Pending;
-            };
-            if first.answer.is_none() {
-                first.answer = Some(ready!(first.future.as_mut().poll(context)));
-            }
-            let Some(Waiting {
-                file,
-                answer: Some(answer),
-                ..
-            }) = self.queue.pop_front()
-            else {
-                return Poll::Pending;
-            };
-            self.bytes = self.bytes.saturating_sub(file.bytes);
-            let is_touched = self.touched.remove(&file.name).unwrap_or(false);
-            Poll::Ready(Answered {
-                file,
-                answer,
-                is_touched,
-            })
-        })
-        .await
+        let Some(first) = self.queue.front_mut() else {
+            return std::future::pending().await;
+        };
+        let answer = first.answer.as_mut().await;
+        let Some(Waiting { file, answer: _ }) = self.queue.pop_front() else {
+            return std::future::pending().await;
+        };
+        self.bytes = self.bytes.saturating_sub(file.bytes);
+        let is_touched = self.touched.remove(&file.name).unwrap_or(false);
+        Answered {
+            file,
+            answer,
+            is_touched,
+        }
     }
 }

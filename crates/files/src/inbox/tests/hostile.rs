@@ -231,6 +231,28 @@ async fn a10_a_file_swapped_after_it_was_read_is_a_new_drop() {
 }
 
 #[tokio::test]
+async fn a10_a_file_closed_again_after_it_was_read_is_read_again_even_if_nothing_seems_changed() {
+    let mut world = World::new();
+    world.start().await;
+    world.engine.is(Mood::Holds);
+    world.drop_in("a.json", "{}");
+    world.engine.until_intents(1).await;
+    drop(
+        fs::File::options()
+            .append(true)
+            .open(world.path("a.json"))
+            .unwrap(),
+    );
+    world.drop_in("b.json", "{}");
+    world.engine.until_intents(2).await;
+    world.engine.is(Mood::Answers);
+    world.engine.until(|seen| seen.handed_over == 3).await;
+    world.stop().await;
+    assert_eq!(world.engine.seen().intents.len(), 2);
+    world.assert_empty();
+}
+
+#[tokio::test]
 async fn a10_what_takes_the_place_of_a_malformed_file_is_not_parked_in_its_stead() {
     let mut world = World::new();
     world.start().await;
