@@ -32,10 +32,10 @@ use crate::random::{Random, fresh_seed};
 const LIFE_MS: (u64, u64) = (5, 250);
 /// How long the work that is left may take at the end.
 const DRAIN_MAX: Duration = Duration::from_mins(2);
-/// More signals and runs than any run of the harness makes.
-const LIST_MAX: &str = "100000000";
-/// States of a run that is not at its end.
-const LIVE: [&str; 3] = ["planned", "leased", "stopping"];
+/// More signals than any run of the harness makes.
+const SIGNALS_MAX: &str = "100000000";
+/// Runs that one list holds at most; with as many, the account would not be whole.
+const RUNS_MAX: usize = 10_000;
 /// Kills of a control run when no number is given.
 const CONTROL_CYCLES: u32 = 200;
 /// Power cuts of a control run when no number is given.
@@ -254,19 +254,25 @@ fn is_drained(arena: &Arena) -> Result<bool> {
             return Ok(false);
         }
     }
-    let runs = arena.site.ask(&["run", "list", "--limit", LIST_MAX])?;
-    Ok(runs.iter().all(|run| {
-        !run.get("state")
-            .and_then(Value::as_str)
-            .is_some_and(|state| LIVE.contains(&state))
-    }))
+    let answers = arena.site.ask(&["status"])?;
+    let [status] = answers.as_slice() else {
+        bail!("status printed {} documents", answers.len());
+    };
+    let figure = |name: &str| status.get(name).and_then(Value::as_u64);
+    let live = ["runs_planned", "runs_leased", "runs_stopping"].map(figure);
+    Ok(live == [Some(0); 3] && figure("views") == figure("records"))
 }
 
 fn draw(arena: &Arena, promises: &Promises) -> Result<Account> {
     let signals = arena
         .site
-        .ask(&["signal", "list", "--name", LOAD, "--limit", LIST_MAX])?;
-    let runs = arena.site.ask(&["run", "list", "--limit", LIST_MAX])?;
+        .ask(&["signal", "list", "--name", LOAD, "--limit", SIGNALS_MAX])?;
+    let runs = arena
+        .site
+        .ask(&["run", "list", "--limit", &RUNS_MAX.to_string()])?;
+    if runs.len() >= RUNS_MAX {
+        bail!("{RUNS_MAX} runs are more than a list holds: crash less often in one go");
+    }
     let sink = std::fs::read_to_string(&arena.sink)?;
     Ok(Account::draw(&Evidence {
         promises,

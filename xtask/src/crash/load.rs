@@ -25,7 +25,7 @@ const SIGNAL_PAUSE_MS_MAX: u64 = 16;
 /// Longest pause between two dropped files, ms.
 const FILE_PAUSE_MS_MAX: u64 = 40;
 /// One signal in so many starts a task.
-const WORK_EVERY: u64 = 8;
+const WORK_EVERY: u64 = 16;
 /// One acknowledged key in so many is sent again later.
 const REPEAT_EVERY: u64 = 16;
 /// Pause before an owner that does not answer is asked again.
