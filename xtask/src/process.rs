@@ -152,3 +152,33 @@ fn describe(command: &Command) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_outputs_and_the_end_of_a_program_are_kept() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo out; echo err >&2; exit 3"]);
+        let transcript = tee(&mut command).unwrap();
+        let mut lines = transcript.lines;
+        lines.sort();
+        assert_eq!(
+            (lines.join(" ").as_str(), transcript.status.code()),
+            ("err out", Some(3))
+        );
+        assert!(run(&mut command).is_err());
+    }
+
+    #[test]
+    fn waiting_ends_with_the_condition_or_at_the_limit() {
+        let mut left = 3;
+        let value = until("it counts down", Duration::from_mins(1), || {
+            left -= 1;
+            Ok((left == 0).then_some("done"))
+        });
+        assert_eq!(value.unwrap(), "done");
+        assert!(until::<()>("never", Duration::ZERO, || Ok(None)).is_err());
+    }
+}
