@@ -16,7 +16,6 @@
 //! - Memory for outputs is bounded, whatever is written.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,13 +24,14 @@ use antiphon_engine::ports::evidence::Evidence;
 use antiphon_engine::ports::executor::{Answer, Executor, ExecutorEvent, Launch};
 use antiphon_spawner::SpawnerHandle;
 use antiphon_spawner::wire::KeeperRequest;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::AtFlags;
 use tokio::sync::{mpsc, oneshot, watch};
 
 mod attempt;
 mod channel;
 mod environment;
 mod evidence;
+mod folders;
 mod keepers;
 mod output;
 mod preparation;
@@ -42,6 +42,7 @@ mod service;
 use attempt::Attempt;
 use channel::Channel;
 use evidence::EvidenceFolder;
+use folders::Folders;
 use keepers::{Keeper, Keepers};
 pub use service::Service;
 
@@ -105,10 +106,8 @@ struct Shared {
     root: PathBuf,
     /// The binary of built-ins.
     executable: PathBuf,
-    /// `run/`, absolute.
-    run_path: PathBuf,
-    /// `run/`, held.
-    run: OwnedFd,
+    /// The folder `run/`.
+    run: Folders,
     /// The boot of this machine.
     boot: String,
     evidence: EvidenceFolder,
@@ -135,8 +134,8 @@ struct Control {
 enum Work {
     /// An attempt to see through.
     Attempt(Box<Attempt>),
-    /// The folder of a settled attempt that was not empty.
-    Remove(PathBuf),
+    /// A settled attempt, of which nothing is to be left.
+    Forget(u64),
 }
 
 impl ProcessExecutor {
@@ -152,10 +151,8 @@ impl ProcessExecutor {
             .root
             .canonicalize()
             .map_err(Error::when("find the data root"))?;
-        let run_path = root.join("run");
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let run = rustix::fs::open(&run_path, flags, Mode::empty())
-            .map_err(Error::when("open the folder of attempts"))?;
+        let run =
+            Folders::open(root.join("run")).map_err(Error::when("open the folder of attempts"))?;
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_err(Error::when("learn which boot this is"))?;
         let (events, receiver) = mpsc::channel(QUEUE_MAX);
@@ -168,7 +165,6 @@ impl ProcessExecutor {
             keepers: Keepers::new(Arc::clone(&socket)),
             root,
             executable: options.executable,
-            run_path,
             run,
             boot: boot.trim().to_owned(),
             controls: Mutex::default(),
@@ -243,11 +239,10 @@ impl Executor for ProcessExecutor {
     }
 
     fn forget(&self, token: u64) {
-        if let Some(folder) = self.shared.forget(token)
-            && let Err(error) = self.work.try_send(Work::Remove(folder))
-        {
-            // The next start removes it.
-            tracing::warn!(attempt.token = token, %error, "folder of an attempt is left");
+        // Not on the way of the next launch: the service does it while that one runs.
+        if let Err(error) = self.work.try_send(Work::Forget(token)) {
+            // The next start does it.
+            tracing::warn!(attempt.token = token, %error, "what an attempt has left is not removed");
         }
     }
 
@@ -279,23 +274,19 @@ impl Shared {
         }
     }
 
-    /// Removes what lies in `run/` for `token`; its folder comes back when it has to be emptied.
+    /// Removes what lies in `run/` for `token`; returns its folder if that has to be emptied.
     fn forget(&self, token: u64) -> Option<PathBuf> {
-        let run = self.run.as_fd();
-        let folder = token.to_string();
-        let remove = |path: &str, flags| rustix::fs::unlinkat(run, path, flags);
-        // Most are not there; what cannot be removed now is removed by the next start.
-        remove(&antiphon_spawner::note_name(token), AtFlags::empty()).ok();
-        remove(&antiphon_spawner::exit_name(token), AtFlags::empty()).ok();
-        remove(
-            &format!("{folder}/{}", result::RESULT_FILE),
-            AtFlags::empty(),
-        )
-        .ok();
-        match remove(&folder, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => None,
-            Err(_) => Some(self.run_path.join(folder)),
+        let result = format!("{token}/{}", result::RESULT_FILE);
+        // The note first: a keeper that is being dismissed looks for it before and after.
+        for name in [
+            antiphon_spawner::note_name(token),
+            antiphon_spawner::exit_name(token),
+            result,
+        ] {
+            // Most are not there; what cannot be removed now is removed by the next start.
+            rustix::fs::unlinkat(&self.run, name, AtFlags::empty()).ok();
         }
+        self.run.give_back(token)
     }
 }
 

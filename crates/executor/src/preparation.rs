@@ -77,10 +77,11 @@ impl Shared {
             spawner,
         };
         let (message, subject) = self.describe(launch, &note.nonce)?;
-        let made = self.make(launch, &note, message, subject);
-        made.map_err(|error| {
+        let prepare = |error: io::Error| not_started("prepare the attempt", &error);
+        self.run.take(launch.token).map_err(prepare)?;
+        self.make(launch, &note, message, subject).map_err(|error| {
             self.forget(launch.token);
-            not_started("prepare the attempt", &error)
+            prepare(error)
         })
     }
 
@@ -89,7 +90,7 @@ impl Shared {
         let argv = self.argv(&launch.program);
         let program = argv.first().filter(|program| !program.is_empty()).cloned();
         let program = program.ok_or_else(|| never("the command names no program"))?;
-        let folder = self.run_path.join(launch.token.to_string());
+        let folder = self.run.path().join(launch.token.to_string());
         let result = folder.join(result::RESULT_FILE);
         let place = Place {
             root: &self.root,
@@ -138,7 +139,7 @@ impl Shared {
         }
     }
 
-    /// Makes folder, note, input and pipes.
+    /// Makes note, input and pipes.
     fn make(
         &self,
         launch: &Launch,
@@ -146,7 +147,6 @@ impl Shared {
         message: Vec<u8>,
         subject: Subject,
     ) -> io::Result<Prepared> {
-        rustix::fs::mkdirat(&self.run, launch.token.to_string(), Mode::RWXU)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let name = antiphon_spawner::note_name(launch.token);
         let file = rustix::fs::openat(&self.run, name, flags, Mode::RUSR | Mode::WUSR)?;

@@ -28,6 +28,7 @@ use antiphon_spawner::{CLEAN_FILE, exit_name, note_name};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
+use crate::folders::SPARE;
 use crate::preparation::Note;
 use crate::{Shared, attempt, result};
 
@@ -83,7 +84,7 @@ impl Shared {
         let clean = self.read(CLEAN_FILE)?.unwrap_or_default();
         let clean: BTreeSet<&str> = clean.lines().collect();
         let mut nonces = Vec::new();
-        let fates = tokens
+        let fates: Vec<(u64, Fate)> = tokens
             .iter()
             .map(|token| {
                 let (fate, nonce) = self.fate(*token, leases_above, &clean);
@@ -92,7 +93,13 @@ impl Shared {
             })
             .collect();
         strays::kill(&nonces)?;
+        for (token, fate) in &fates {
+            if *fate == Fate::NeverStarted {
+                self.forget(*token);
+            }
+        }
         self.sweep(tokens)?;
+        self.run.make_spares()?;
         if tokens.is_empty() {
             self.remove(CLEAN_FILE)?;
         }
@@ -177,8 +184,12 @@ impl Shared {
     /// Removes what lies in `run/` for attempts that are none of `tokens`.
     fn sweep(&self, tokens: &[u64]) -> io::Result<()> {
         let mut settled = BTreeSet::new();
-        for entry in std::fs::read_dir(&self.run_path)? {
-            let name = entry?.file_name();
+        for entry in std::fs::read_dir(self.run.path())? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with(SPARE)) {
+                std::fs::remove_dir_all(entry.path())?;
+            }
             let number = name.to_str().and_then(|name| name.split('.').next());
             let token = number.and_then(|number| number.parse::<u64>().ok());
             settled.extend(token.filter(|token| !tokens.contains(token)));

@@ -77,8 +77,10 @@ impl Service {
                 Woken::Work(Some(Work::Attempt(attempt))) => {
                     attempts.spawn(attempt.drive(Arc::clone(&shared)));
                 }
-                Woken::Work(Some(Work::Remove(folder))) => {
-                    attempts.spawn_blocking(move || remove(&folder));
+                Woken::Work(Some(Work::Forget(token))) => {
+                    if let Some(folder) = shared.forget(token) {
+                        attempts.spawn_blocking(move || remove(&folder));
+                    }
                 }
                 Woken::Work(None) => {
                     open = false;
