@@ -34,7 +34,7 @@ impl Identity {
     }
 }
 
-/// What `name` in `directory` stands for now; a link is looked at itself, never followed.
+/// What `name` in `directory` stands for at present; a link is looked at itself, never followed.
 pub(crate) fn look(directory: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Stat> {
     rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
 }

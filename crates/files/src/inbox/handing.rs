@@ -51,7 +51,7 @@ impl<I: Intake> Session<'_, I> {
             Candidate::Gone => {}
             Candidate::Changing => self.unsettle(name),
             Candidate::Shortage(error) => {
-                tracing::warn!(%error, "the inbox cannot read for now");
+                tracing::warn!(%error, "the inbox cannot read: trying again later");
                 self.pause();
             }
             Candidate::Refused(refused) => {
@@ -129,6 +129,8 @@ impl<I: Intake> Session<'_, I> {
     fn hand_over(&mut self, found: Found, heard: Heard) {
         match parse(&found.bytes) {
             Ok(document) => {
+                #[cfg(antiphon_plant)]
+                found.leave_early();
                 let key = key(&found);
                 let intent = Intent {
                     file: text(&found.name),
@@ -191,6 +193,14 @@ impl<I: Intake> Session<'_, I> {
 }
 
 impl Found {
+    /// The planted bug: the file goes before its record is durable.
+    #[cfg(antiphon_plant)]
+    fn leave_early(&self) {
+        if antiphon_engine::plant::is("inbox_file_removed_early") {
+            self.place.remove(&self.name, &self.identity).ok();
+        }
+    }
+
     fn submitted(self, key: [u8; 16]) -> Submitted {
         let Self {
             place,
