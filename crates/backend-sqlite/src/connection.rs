@@ -46,7 +46,7 @@ pub(crate) fn open_writer(path: &Path, settings: Settings) -> Result<Connection,
          PRAGMA foreign_keys = OFF;
          PRAGMA trusted_schema = OFF;"
     ))?;
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    let mode = journal_mode(&connection)?;
     if mode != "wal" {
         return Err(Error::Journal(mode));
     }
@@ -61,7 +61,7 @@ pub(crate) fn open_writer(path: &Path, settings: Settings) -> Result<Connection,
 /// never syncs a file whose writer has failed.
 pub(crate) fn open_read_only(path: &Path, cache_kib: u32) -> Result<Connection, Error> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    leave_unsynced(&connection)?;
+    sync_when_closed(&connection, false)?;
     connection.execute_batch(&format!(
         "PRAGMA mmap_size = 0;
          PRAGMA cache_size = -{cache_kib};
@@ -71,10 +71,23 @@ pub(crate) fn open_read_only(path: &Path, cache_kib: u32) -> Result<Connection, 
     Ok(connection)
 }
 
-/// Closing `connection` will copy nothing back and sync nothing.
-pub(crate) fn leave_unsynced(connection: &Connection) -> Result<(), Error> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+/// Whether closing `connection`, when it is the last, copies the write-ahead file back and syncs.
+pub(crate) fn sync_when_closed(connection: &Connection, is_wanted: bool) -> Result<(), Error> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_wanted)?;
     Ok(())
+}
+
+/// Asks for write-ahead mode and says what came of it.
+fn journal_mode(connection: &Connection) -> Result<String, Error> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let mode = match rows.next()? {
+        Some(row) => row.get(0)?,
+        None => String::new(),
+    };
+    // Its commit comes after the row, and only another step reports that it failed.
+    rows.next()?;
+    Ok(mode)
 }
 
 fn open(path: &Path, mode: OpenFlags) -> Result<Connection, Error> {

@@ -9,10 +9,12 @@
 //! In: [`build`] writes inside the builder's transaction; [`index`] answers from memory and touches
 //! the disk only where a filter says yes. Out: which keys are in flight, which the turn knows.
 //!
-//! Invariant: a key of a record below `complete_to` is in the tail or in exactly one run that is
-//! not dropped, unless it is older than [`build::KEY_AGE_MS_MAX`].
+//! Invariant: in every state of the file a key of a record below `complete_to` is in the tail or in
+//! exactly one run, unless it is older than [`build::KEY_AGE_MS_MAX`].
 
 mod bloom;
 pub(crate) mod build;
 pub(crate) mod entry;
 pub(crate) mod index;
+#[cfg(test)]
+mod tests;

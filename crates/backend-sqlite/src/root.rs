@@ -66,11 +66,24 @@ pub(crate) fn create_private(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Makes the names in the directory `root` durable.
-pub(crate) fn sync_names(root: &Path) -> Result<(), Error> {
-    File::open(root)
-        .and_then(|directory| directory.sync_all())
-        .map_err(at(root))
+/// The directory of a root, held so that an error of an earlier sync of it is seen by the next.
+pub(crate) struct Directory<'a> {
+    file: File,
+    root: &'a Path,
+}
+
+impl<'a> Directory<'a> {
+    pub(crate) fn open(root: &'a Path) -> Result<Self, Error> {
+        Ok(Self {
+            file: File::open(root).map_err(at(root))?,
+            root,
+        })
+    }
+
+    /// Makes the names in it durable.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        self.file.sync_all().map_err(at(self.root))
+    }
 }
 
 /// Wraps an error of the file at `path`.

@@ -8,20 +8,22 @@
 //! write, and closing after it syncs nothing.
 
 mod reader;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
 use antiphon_engine::ports::store::{
     Batch, Head, LogReader, Snapshot, Space, Store, StoreError, Tile,
 };
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use sha2::{Digest as _, Sha256};
 
-use crate::connection::{Settings, leave_unsynced, open_writer};
+use crate::connection::{Settings, open_writer, sync_when_closed};
 use crate::error::Error;
 use crate::lock::OwnerLock;
 use crate::migration::{MIGRATIONS, migrate};
-use crate::root::{at, create_private, prepare, sync_names};
+use crate::root::{Directory, at, create_private, prepare};
 
 pub use reader::open_reader;
 use reader::{Reader, read_head, tile_place};
@@ -74,14 +76,7 @@ impl SqliteStore {
         let opened = |error: Error| error.of_store("opened", 0);
         let root = prepare(root).map_err(opened)?;
         let lock = OwnerLock::take(&root, started_ms)?;
-        let path = root.join(DATABASE);
-        create_private(&path)
-            .and_then(|()| sync_names(&root))
-            .map_err(opened)?;
-        let mut connection = open_writer(&path, SETTINGS).map_err(opened)?;
-        complete_checkpoint(&connection).map_err(opened)?;
-        migrate(&mut connection, MIGRATIONS)?;
-        let epoch = next_epoch(&connection).map_err(opened)?;
+        let (connection, epoch) = open_log(&root)?;
         let checkpoint_at_pages = CHECKPOINT_PAGES;
         Ok(Self {
             connection,
@@ -105,55 +100,41 @@ impl SqliteStore {
     fn write(
         &mut self,
         seq: u64,
-        guard: impl FnOnce(&Connection) -> Result<(), StoreError>,
+        guard: impl FnOnce(&Connection) -> Result<Option<StoreError>, Error>,
         change: impl FnOnce(&Connection) -> Result<(), Error>,
     ) -> Result<(), StoreError> {
         const VERB: &str = "appended to";
         self.usable(VERB)?;
-        let result = self
-            .transact(guard, change)
-            .and_then(|outcome| match outcome {
-                Ok(()) => self.checkpoint().map(Ok),
-                Err(refusal) => Ok(Err(refusal)),
-            });
-        match result {
-            Ok(outcome) => outcome,
+        match self.transact(guard, change) {
+            Ok(None) => Ok(()),
+            Ok(Some(refusal)) => Err(refusal),
             Err(error) => {
-                self.poison();
+                self.poisoned = true;
                 Err(error.of_store(VERB, seq))
             }
         }
     }
 
-    /// The outer error is final; the inner one is a refusal that wrote nothing.
     fn transact(
-        &self,
-        guard: impl FnOnce(&Connection) -> Result<(), StoreError>,
+        &mut self,
+        guard: impl FnOnce(&Connection) -> Result<Option<StoreError>, Error>,
         change: impl FnOnce(&Connection) -> Result<(), Error>,
-    ) -> Result<Result<(), StoreError>, Error> {
+    ) -> Result<Option<StoreError>, Error> {
         self.run("BEGIN IMMEDIATE")?;
-        if let Err(refusal) = guard(&self.connection) {
+        let refusal = guard(&self.connection)?;
+        if refusal.is_some() {
             self.run("ROLLBACK")?;
-            return Ok(Err(refusal));
+            return Ok(refusal);
         }
         change(&self.connection)?;
         self.run("COMMIT")?;
-        Ok(Ok(()))
+        self.checkpoint()?;
+        Ok(None)
     }
 
     fn run(&self, sql: &str) -> Result<(), Error> {
         self.connection.prepare_cached(sql)?.execute([])?;
         Ok(())
-    }
-
-    fn poison(&mut self) {
-        self.poisoned = true;
-        if let Err(error) = leave_unsynced(&self.connection) {
-            tracing::error!(
-                error.code = error.code(),
-                "closing the log may sync it once more"
-            );
-        }
     }
 
     /// Copies the write-ahead file back when it is long enough. A reader may be in the way: then
@@ -214,6 +195,21 @@ impl SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    /// A healthy store leaves no write-ahead file; one that failed syncs nothing.
+    fn drop(&mut self) {
+        if self.poisoned {
+            return;
+        }
+        if let Err(error) = sync_when_closed(&self.connection, true) {
+            tracing::warn!(
+                error.code = error.code(),
+                "the next start has more to copy back"
+            );
+        }
+    }
+}
+
 impl Store for SqliteStore {
     fn epoch(&self) -> u64 {
         self.epoch
@@ -234,15 +230,15 @@ impl Store for SqliteStore {
             });
         }
         let guard = |connection: &Connection| {
-            check_epoch(connection, ours)?;
-            let head = read_head(connection).map_err(|error| error.of_store("read", first_seq))?;
-            if head == *expected {
-                return Ok(());
+            if let Some(stale) = stale_epoch(connection, ours)? {
+                return Ok(Some(stale));
             }
-            Err(StoreError::StaleHead {
-                found: head.next_seq,
-                expected: expected.next_seq,
-            })
+            let (found, expected_seq) = (read_head(connection)?, expected.next_seq);
+            let stale = StoreError::StaleHead {
+                found: found.next_seq,
+                expected: expected_seq,
+            };
+            Ok((found != *expected).then_some(stale))
         };
         self.write(first_seq, guard, |connection| {
             Self::insert(connection, batch)
@@ -265,7 +261,7 @@ impl Store for SqliteStore {
             )?;
             Ok(())
         };
-        self.write(*at_seq, |connection| check_epoch(connection, ours), change)
+        self.write(*at_seq, |connection| stale_epoch(connection, ours), change)
     }
 
     fn reader(&self) -> Result<Box<dyn LogReader>, StoreError> {
@@ -293,12 +289,29 @@ impl Store for SqliteStore {
     }
 }
 
-fn check_epoch(connection: &Connection, ours: u64) -> Result<(), StoreError> {
-    match read_epoch(connection) {
-        Ok(found) if found == ours => Ok(()),
-        Ok(found) => Err(StoreError::StaleEpoch { found, ours }),
-        Err(error) => Err(error.of_store("appended to", 0)),
-    }
+/// Opens the log of `root` under a new epoch; nothing is left that only the page cache holds.
+fn open_log(root: &Path) -> Result<(Connection, u64), StoreError> {
+    let opened = |error: Error| error.of_store("opened", 0);
+    let path = root.join(DATABASE);
+    let directory = Directory::open(root).map_err(opened)?;
+    create_private(&path)
+        .and_then(|()| directory.sync())
+        .map_err(opened)?;
+    let mut connection = open_writer(&path, SETTINGS).map_err(opened)?;
+    // Until all has gone well; a healthy store copies back when it is dropped.
+    sync_when_closed(&connection, false).map_err(opened)?;
+    complete_checkpoint(&connection).map_err(opened)?;
+    migrate(&mut connection, MIGRATIONS)?;
+    let epoch = next_epoch(&mut connection).map_err(opened)?;
+    // SQLite syncs the name of its write-ahead file itself, and keeps quiet when that fails.
+    directory.sync().map_err(opened)?;
+    Ok((connection, epoch))
+}
+
+/// The refusal of an owner whose epoch is not the newest.
+fn stale_epoch(connection: &Connection, ours: u64) -> Result<Option<StoreError>, Error> {
+    let found = read_epoch(connection)?;
+    Ok((found != ours).then_some(StoreError::StaleEpoch { found, ours }))
 }
 
 fn read_epoch(connection: &Connection) -> Result<u64, Error> {
@@ -308,10 +321,13 @@ fn read_epoch(connection: &Connection) -> Result<u64, Error> {
 }
 
 /// Counts this opening; committed and synced when it returns.
-fn next_epoch(connection: &Connection) -> Result<u64, Error> {
-    let sql = "UPDATE meta SET value = value + 1 WHERE key = 'epoch' RETURNING value";
-    let epoch: i64 = connection.query_row(sql, [], |row| row.get(0))?;
-    Ok(u64::try_from(epoch)?)
+fn next_epoch(connection: &mut Connection) -> Result<u64, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute("UPDATE meta SET value = value + 1 WHERE key = 'epoch'", [])?;
+    let epoch = read_epoch(&transaction)?;
+    // Only an explicit commit reports that its sync failed.
+    transaction.commit()?;
+    Ok(epoch)
 }
 
 /// Writes and syncs anew what an earlier owner left in the write-ahead file: it was read from the

@@ -75,7 +75,7 @@ pub(crate) struct ViewFile {
 }
 
 impl ViewFile {
-    fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
         }
@@ -87,7 +87,7 @@ impl ViewFile {
     }
 
     /// A connection for the builder.
-    fn writer(&self) -> Result<Connection, Error> {
+    pub(crate) fn writer(&self) -> Result<Connection, Error> {
         open_writer(&self.path(), SETTINGS)
     }
 
@@ -128,7 +128,7 @@ impl ViewFile {
     }
 
     /// Deletes what is there and makes an empty file.
-    fn make(&self, log_id: Id) -> Result<(), Error> {
+    pub(crate) fn make(&self, log_id: Id) -> Result<(), Error> {
         // The mark goes last: a crash in between starts over.
         for name in [DATABASE, "views.db-wal", "views.db-shm", DAMAGED_MARK] {
             let path = self.root.join(name);

@@ -1,1 +1,7 @@
-//! Placeholder.
+//! What the tests of several crates share: one conformance suite per port.
+//!
+//! A crate's own unit tests see this crate's copy of the engine as another crate; suites run from
+//! integration tests.
+
+pub mod conformance;
+pub mod fuzz;

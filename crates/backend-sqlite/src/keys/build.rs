@@ -61,7 +61,6 @@ pub(crate) fn add_keys(
     batch: &KeyBatch,
     sizes: KeySizes,
 ) -> Result<(), Error> {
-    remove_dropped(connection)?;
     let keys = batch.entries.len() / ENTRY_BYTES;
     if keys > 0 {
         connection
@@ -77,34 +76,27 @@ pub(crate) fn add_keys(
             }
         }
     }
-    drop_old(connection, batch.elapsed_ms)
+    remove_old(connection, batch.elapsed_ms)
 }
 
-/// Removes the chunks of runs that an earlier transaction dropped. They lived on until now because
-/// the index may just have been reading them.
-fn remove_dropped(connection: &Connection) -> Result<(), Error> {
-    let sql = "SELECT run FROM key_run WHERE dropped = 1";
-    let mut statement = connection.prepare_cached(sql)?;
-    let runs: Vec<i64> = statement
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for run in runs {
-        let chunks = (run << CHUNK_BITS, (run + 1) << CHUNK_BITS);
-        connection.execute(
-            "DELETE FROM key_chunk WHERE place >= ?1 AND place < ?2",
-            chunks,
-        )?;
-        connection.execute("DELETE FROM key_run WHERE run = ?1", [run])?;
-    }
-    Ok(())
-}
-
-fn drop_old(connection: &Connection, elapsed_ms: u64) -> Result<(), Error> {
+/// Removes the runs whose newest key is older than keys live.
+fn remove_old(connection: &Connection, elapsed_ms: u64) -> Result<(), Error> {
     let oldest_ms = i64::try_from(elapsed_ms.saturating_sub(KEY_AGE_MS_MAX))?;
-    let sql = "UPDATE key_run SET dropped = 1 WHERE dropped = 0 AND newest_ms < ?1";
-    if connection.prepare_cached(sql)?.execute([oldest_ms])? > 0 {
-        connection.execute("UPDATE progress SET runs_version = runs_version + 1", [])?;
-    }
+    let sql = "SELECT run FROM key_run WHERE newest_ms < ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let runs = statement.query_map([oldest_ms], |row| row.get(0))?;
+    let runs: Vec<i64> = runs.collect::<Result<_, _>>()?;
+    runs.iter().try_for_each(|run| remove_run(connection, *run))
+}
+
+fn remove_run(connection: &Connection, run: i64) -> Result<(), Error> {
+    let chunks = (run << CHUNK_BITS, (run + 1) << CHUNK_BITS);
+    connection.execute(
+        "DELETE FROM key_chunk WHERE place >= ?1 AND place < ?2",
+        chunks,
+    )?;
+    connection.execute("DELETE FROM key_run WHERE run = ?1", [run])?;
+    connection.execute("UPDATE progress SET runs_version = runs_version + 1", [])?;
     Ok(())
 }
 
@@ -132,7 +124,7 @@ fn write_run(connection: &Connection, batch: &KeyBatch) -> Result<(), Error> {
 /// Merges the `count` oldest runs of `tier` into one of the next, when there are as many.
 fn merge(connection: &Connection, tier: u32, count: usize) -> Result<(), Error> {
     let sql = "SELECT run, keys, upto_seq, newest_ms FROM key_run
-               WHERE dropped = 0 AND tier = ?1 ORDER BY run LIMIT ?2";
+               WHERE tier = ?1 ORDER BY run LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map((tier, i64::try_from(count)?), |row| {
         let keys = usize::try_from(row.get::<_, i64>(1)?).unwrap_or_default();
@@ -170,10 +162,8 @@ fn merge(connection: &Connection, tier: u32, count: usize) -> Result<(), Error> 
         .max()
         .unwrap_or_default();
     writer.finish(tier.saturating_add(1), upto_seq, newest_ms)?;
-    for RunRow { run, .. } in runs {
-        connection.execute("UPDATE key_run SET dropped = 1 WHERE run = ?1", [run])?;
-    }
-    Ok(())
+    runs.iter()
+        .try_for_each(|run| remove_run(connection, run.run))
 }
 
 /// The next entry of all runs in order.

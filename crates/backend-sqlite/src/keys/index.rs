@@ -52,14 +52,6 @@ struct Run {
     fences: Vec<u64>,
 }
 
-/// What looking into a run gives.
-enum Look {
-    Absent,
-    Known(KnownKey),
-    /// The run was merged or dropped since it was loaded.
-    Gone,
-}
-
 impl SqliteKeyIndex {
     pub(crate) fn open(file: ViewFile, generation: Arc<AtomicU64>) -> Result<Self, Error> {
         let connection = open_read_only(&file.path(), CACHE_KIB)?;
@@ -89,14 +81,26 @@ impl SqliteKeyIndex {
 
     fn try_lookup(&mut self, hashes: &[[u8; 16]]) -> Result<Vec<KnownKey>, Error> {
         self.refresh()?;
-        if let Some(known) = self.keys.lookup(&self.connection, hashes)? {
+        let mut known = Vec::new();
+        let mut candidates = Vec::new();
+        for hash in hashes {
+            match self.keys.tail.get(hash) {
+                Some(found) => known.push(*found),
+                None if self.keys.may_hold(hash) => candidates.push(hash),
+                None => {}
+            }
+        }
+        if candidates.is_empty() {
             return Ok(known);
         }
-        // Runs were merged while we looked: look again at one state of the file.
+        // One state of the file: a run may have been merged away since it was loaded.
         let transaction = self.connection.unchecked_transaction()?;
         self.keys.load(&transaction)?;
-        let known = self.keys.lookup(&transaction, hashes)?;
-        known.ok_or(Error::View("a chunk of keys is missing"))
+        for hash in candidates {
+            known.extend(self.keys.find(&transaction, hash)?);
+        }
+        transaction.commit()?;
+        Ok(known)
     }
 }
 
@@ -130,8 +134,7 @@ impl Keys {
     }
 
     fn load_runs(&mut self, connection: &Connection) -> Result<(), Error> {
-        let mut statement =
-            connection.prepare_cached("SELECT run FROM key_run WHERE dropped = 0")?;
+        let mut statement = connection.prepare_cached("SELECT run FROM key_run")?;
         let live: HashSet<i64> = statement
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
@@ -158,30 +161,21 @@ impl Keys {
         Ok(())
     }
 
-    /// Those of `hashes` that are known; `None` when a run is gone.
-    fn lookup(
-        &self,
-        connection: &Connection,
-        hashes: &[[u8; 16]],
-    ) -> Result<Option<Vec<KnownKey>>, Error> {
-        let mut known = Vec::new();
-        for hash in hashes {
-            if let Some(found) = self.tail.get(hash) {
-                known.push(*found);
-                continue;
-            }
-            for run in self.runs.iter().filter(|run| run.bloom.may_hold(hash)) {
-                match run.look(connection, hash)? {
-                    Look::Absent => {}
-                    Look::Known(found) => {
-                        known.push(found);
-                        break;
-                    }
-                    Look::Gone => return Ok(None),
-                }
+    fn may_hold(&self, hash: &[u8; 16]) -> bool {
+        self.runs.iter().any(|run| run.bloom.may_hold(hash))
+    }
+
+    /// The newest key with `hash` in tail and runs.
+    fn find(&self, connection: &Connection, hash: &[u8; 16]) -> Result<Option<KnownKey>, Error> {
+        if let Some(known) = self.tail.get(hash) {
+            return Ok(Some(*known));
+        }
+        for run in self.runs.iter().filter(|run| run.bloom.may_hold(hash)) {
+            if let Some(known) = run.find(connection, hash)? {
+                return Ok(Some(known));
             }
         }
-        Ok(Some(known))
+        Ok(None)
     }
 }
 
@@ -212,7 +206,7 @@ impl Run {
         })
     }
 
-    fn look(&self, connection: &Connection, hash: &[u8; 16]) -> Result<Look, Error> {
+    fn find(&self, connection: &Connection, hash: &[u8; 16]) -> Result<Option<KnownKey>, Error> {
         let wanted = prefix(hash);
         // More than one chunk only when hashes share their first half across a fence.
         let first = self
@@ -223,32 +217,27 @@ impl Run {
         let mut found: Option<KnownKey> = None;
         for chunk in first..beyond {
             let place = (self.number << CHUNK_BITS) | i64::try_from(chunk)?;
-            match look_into_chunk(connection, place, hash)? {
-                Look::Absent => {}
-                Look::Known(known) => {
-                    found = found
-                        .into_iter()
-                        .chain([known])
-                        .max_by_key(|known| known.seq);
-                }
-                Look::Gone => return Ok(Look::Gone),
-            }
+            let known = find_in_chunk(connection, place, hash)?;
+            found = found.into_iter().chain(known).max_by_key(|known| known.seq);
         }
-        Ok(found.map_or(Look::Absent, Look::Known))
+        Ok(found)
     }
 }
 
 /// The newest key with `hash` in the chunk at `place`.
-fn look_into_chunk(connection: &Connection, place: i64, hash: &[u8; 16]) -> Result<Look, Error> {
+fn find_in_chunk(
+    connection: &Connection,
+    place: i64,
+    hash: &[u8; 16],
+) -> Result<Option<KnownKey>, Error> {
     let sql = "SELECT entries FROM key_chunk WHERE place = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([place])?;
     let Some(row) = rows.next()? else {
-        return Ok(Look::Gone);
+        return Err(Error::View("a chunk of keys is missing"));
     };
     let same = entries(blob(row)?)?
         .iter()
         .filter(|entry| entry.starts_with(hash));
-    let newest = same.map(known_key).max_by_key(|known| known.seq);
-    Ok(newest.map_or(Look::Absent, Look::Known))
+    Ok(same.map(known_key).max_by_key(|known| known.seq))
 }

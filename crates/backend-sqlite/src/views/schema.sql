@@ -81,7 +81,6 @@ CREATE TABLE key_tail (first_seq INTEGER PRIMARY KEY, entries BLOB NOT NULL) STR
 CREATE TABLE key_run (
     run       INTEGER PRIMARY KEY,
     tier      INTEGER NOT NULL,
-    dropped   INTEGER NOT NULL DEFAULT 0,
     -- It holds the keys of records below this; the newest came at this elapsed time.
     upto_seq  INTEGER NOT NULL,
     newest_ms INTEGER NOT NULL,
