@@ -297,7 +297,7 @@ fn open_log(root: &Path) -> Result<(Connection, u64), StoreError> {
     create_private(&path)
         .and_then(|()| directory.sync())
         .map_err(opened)?;
-    let mut connection = open_writer(&path, SETTINGS).map_err(opened)?;
+    let mut connection = open_writer(&path, settings()).map_err(opened)?;
     // Until all has gone well; a healthy store copies back when it is dropped.
     sync_when_closed(&connection, false).map_err(opened)?;
     complete_checkpoint(&connection).map_err(opened)?;
@@ -306,6 +306,17 @@ fn open_log(root: &Path) -> Result<(Connection, u64), StoreError> {
     // SQLite syncs the name of its write-ahead file itself, and keeps quiet when that fails.
     directory.sync().map_err(opened)?;
     Ok((connection, epoch))
+}
+
+fn settings() -> Settings {
+    #[cfg(antiphon_plant)]
+    if antiphon_engine::plant::is("sync_dropped") {
+        return Settings {
+            synchronous: "OFF",
+            ..SETTINGS
+        };
+    }
+    SETTINGS
 }
 
 /// The refusal of an owner whose epoch is not the newest.

@@ -204,7 +204,7 @@ pub fn settled(seq: u64, number: u64, exit: Exit, outcome: Outcome, next: Next) 
 #[must_use]
 pub fn parked(seq: u64, key: Option<Key>) -> Projected {
     let body = LetterParked {
-        code: "intent.syntax".to_owned(),
+        code: "json.syntax".to_owned(),
         error: "no JSON".to_owned(),
         id: letter_id(seq),
         key,
