@@ -9,9 +9,11 @@
 
 mod gather;
 
+use std::collections::BTreeMap;
+
 use antiphon_core::id::Id;
 use antiphon_core::limits::CAUSAL_DEPTH_MAX;
-use antiphon_core::record::{Body, LetterParked, Payload, Record, RuleVerdict, Verdict};
+use antiphon_core::record::{Body, LetterParked, Next, Payload, RuleVerdict, Verdict};
 use antiphon_core::signal::Origin;
 use antiphon_core::time::rfc3339;
 use antiphon_engine::ports::views::RunRow;
@@ -127,16 +129,9 @@ impl Tree<'_, '_> {
                 |payload| matches!(payload, Payload::Signal { signal, .. } if signal == id),
             )?;
         }
-        let mut ends = Vec::new();
+        let mut planned = Vec::new();
         for row in gathered.runs_of(id) {
-            let (run, rule) = self.run(row)?;
-            let ended_seq = row
-                .record_seqs
-                .iter()
-                .copied()
-                .max()
-                .unwrap_or(row.planned_seq);
-            ends.push((run, rule, ended_seq));
+            planned.push(self.run(row)?);
         }
         for child in gathered.children_of(id) {
             if depth >= CAUSAL_DEPTH_MAX {
@@ -144,9 +139,9 @@ impl Tree<'_, '_> {
                 break;
             }
             let followed = self.signal(child, depth.saturating_add(1))?;
-            place(&mut node, &mut ends, followed, &gathered.signals);
+            place(&mut node, &mut planned, followed, &gathered.signals);
         }
-        for (run, rule, _) in ends {
+        for Planned { run, rule, .. } in planned {
             let decision = node
                 .decisions
                 .iter_mut()
@@ -184,8 +179,7 @@ impl Tree<'_, '_> {
         }
     }
 
-    /// The run and the rule that planned it.
-    fn run(&mut self, row: &RunRow) -> Result<(RunNode, Option<String>), QueryError> {
+    fn run(&mut self, row: &RunRow) -> Result<Planned, QueryError> {
         let planned = self.sources.records.record(row.planned_seq)?;
         let planned = planned
             .and_then(|planned| planned.record)
@@ -201,6 +195,15 @@ impl Tree<'_, '_> {
             _ => None,
         };
         let records = runs::records_of(self.sources, row)?;
+        let ended_seq = records.iter().rev().find(|record| ends_run(&record.body));
+        let ended_seq = ended_seq.map(|record| record.seq);
+        let letters = match ended_seq {
+            Some(seq) => self.letters_behind(
+                seq,
+                |payload| matches!(payload, Payload::Run { run, .. } if *run == row.id),
+            )?,
+            None => Vec::new(),
+        };
         let run = RunNode {
             id: row.id,
             task: row.task.to_string(),
@@ -209,24 +212,13 @@ impl Tree<'_, '_> {
             retry_of,
             attempts: present::attempts(&records),
             follows: Vec::new(),
-            letters: self.letters_of_run(row, records.last())?,
+            letters,
         };
-        Ok((run, rule))
-    }
-
-    fn letters_of_run(
-        &mut self,
-        row: &RunRow,
-        last: Option<&Record>,
-    ) -> Result<Vec<LetterNode>, QueryError> {
-        let may_be_parked = matches!(row.state.as_str(), "failed" | "timed_out" | "unknown");
-        let Some(last) = last.filter(|_| may_be_parked) else {
-            return Ok(Vec::new());
-        };
-        self.letters_behind(
-            last.seq,
-            |payload| matches!(payload, Payload::Run { run, .. } if *run == row.id),
-        )
+        Ok(Planned {
+            run,
+            rule,
+            ended_seq,
+        })
     }
 
     /// The letters parked in the step of record `seq` that `is_about` recognises.
@@ -248,12 +240,29 @@ impl Tree<'_, '_> {
     }
 }
 
+/// A run of a signal.
+struct Planned {
+    run: RunNode,
+    /// The rule that planned it; `None` for a worker.
+    rule: Option<String>,
+    /// The record that ended it.
+    ended_seq: Option<u64>,
+}
+
+fn ends_run(body: &Body) -> bool {
+    match body {
+        Body::RunSettled(settled) => settled.next == Next::Ended,
+        Body::RunCancelled(_) => true,
+        _ => false,
+    }
+}
+
 /// Puts a signal that follows from `node` below what emitted it: a rule, a run, or the signal.
 fn place(
     node: &mut SignalNode,
-    ends: &mut [(RunNode, Option<String>, u64)],
+    planned: &mut [Planned],
     followed: SignalNode,
-    signals: &std::collections::BTreeMap<Id, Accepted>,
+    signals: &BTreeMap<Id, Accepted>,
 ) {
     let origin = signals
         .get(&followed.id)
@@ -263,12 +272,13 @@ fn place(
     {
         decision.follows.push(followed);
     } else if let Some(Origin::Task(task)) = origin
-        && let Some((run, ..)) = ends
+        && let Some(planned) = planned
             .iter_mut()
-            .filter(|(run, _, ended_seq)| run.task == task.as_str() && *ended_seq < followed.seq)
-            .max_by_key(|(_, _, ended_seq)| *ended_seq)
+            .filter(|planned| planned.run.task == task.as_str())
+            .filter(|planned| planned.ended_seq.is_some_and(|seq| seq < followed.seq))
+            .max_by_key(|planned| planned.ended_seq)
     {
-        run.follows.push(followed);
+        planned.run.follows.push(followed);
     } else {
         node.follows.push(followed);
     }

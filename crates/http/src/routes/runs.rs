@@ -1,6 +1,6 @@
 //! `/runs`: list, show, read what they wrote, cancel, try again.
 
-use antiphon_core::control::{Control, EndedRun};
+use antiphon_core::control::{Control, EndedRun, Refusal};
 use antiphon_core::id::Id;
 use antiphon_core::input::Reply;
 use antiphon_core::name::TaskName;
@@ -8,6 +8,7 @@ use antiphon_core::record::{Body, Evidence, Record, SignalAccepted};
 use antiphon_core::report::{Output, Report};
 use antiphon_core::signal::Facts;
 use antiphon_core::time::rfc3339;
+use antiphon_engine::handle::SubmitError;
 use antiphon_engine::ports::views::{RunFilter, RunRow};
 use axum::Json;
 use axum::extract::State;
@@ -213,13 +214,21 @@ pub(crate) async fn cancel(
     peer: Peer,
     PathPart(run): PathPart<Id>,
 ) -> Result<Json<model::Done>, Problem> {
-    state
+    let cancelled = state
         .handle
         .control(Control::Cancel {
             run,
             by: peer.name(),
         })
-        .await?;
+        .await;
+    // The machine keeps live runs only; the views know those that have ended.
+    if cancelled == Err(SubmitError::Refused(Refusal::NotFound)) {
+        state
+            .query(move |sources| find(sources, &run).map(drop))
+            .await?;
+        return Err(SubmitError::Refused(Refusal::Ended).into());
+    }
+    cancelled?;
     Ok(Json(model::Done { changed: true }))
 }
 
