@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{Absent, Key, Kind, ROOT};
+use super::key::{Absent, Key, Kind};
+use super::keys::ROOT;
 
 /// The schema of `antiphon.toml`.
 pub(crate) fn schema() -> Value {

@@ -3,7 +3,11 @@
 //! In: a parsed table with its places, and its [`Key`]s. Out: what the values become
 //! ([`super::sections`]). A `Table` that exists has no unknown key and every key that must be there.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod json;
+mod number;
+mod unknown;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,8 +17,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Location};
-use super::keys::{Absent, Key, Kind};
+use super::key::{Absent, Key, Kind};
 use super::value;
+use json::as_json;
+use unknown::unknown;
 
 /// A configuration file as read.
 #[derive(Clone, Debug)]
@@ -207,56 +213,6 @@ impl<'a> Table<'a> {
             .transpose()
     }
 
-    /// The whole number at `name`, within the bounds of its kind.
-    pub(crate) fn integer(&self, name: &'static str) -> Result<Option<u64>, ConfigError> {
-        let number = match self.entry(name).map(Spanned::get_ref) {
-            Some(DeValue::Integer(number)) => {
-                u64::from_str_radix(number.as_str(), number.radix()).ok()
-            }
-            Some(other) => {
-                return Err(self.bad(name, format!("must be a number, not {}", what(other))));
-            }
-            None => return Ok(self.default(name).and_then(|text| text.parse().ok())),
-        };
-        let (low, high) = match self.kind(name) {
-            Some(Kind::Integer(low, high)) => (low, high),
-            _ => (0, u64::MAX),
-        };
-        match number {
-            Some(number) if (low..=high).contains(&number) => Ok(Some(number)),
-            _ => Err(self.bad(name, format!("must be a whole number from {low} to {high}"))),
-        }
-    }
-
-    /// The whole number at `name`, when the bounds of its kind fit 32 bits.
-    pub(crate) fn integer_u32(&self, name: &'static str) -> Result<Option<u32>, ConfigError> {
-        let number = self.integer(name)?;
-        let narrow = |number| u32::try_from(number).ok();
-        number
-            .map(|number| narrow(number).ok_or_else(|| self.bad(name, "is too large")))
-            .transpose()
-    }
-
-    /// The number at `name`, within the bounds of its kind.
-    pub(crate) fn number(&self, name: &'static str) -> Result<Option<f64>, ConfigError> {
-        let text = match self.entry(name).map(Spanned::get_ref) {
-            Some(DeValue::Float(number)) => number.as_str(),
-            Some(DeValue::Integer(number)) => number.as_str(),
-            Some(other) => {
-                return Err(self.bad(name, format!("must be a number, not {}", what(other))));
-            }
-            None => return Ok(self.default(name).and_then(|text| text.parse().ok())),
-        };
-        let (low, high) = match self.kind(name) {
-            Some(Kind::Number(low, high)) => (low, high),
-            _ => (f64::MIN, f64::MAX),
-        };
-        match text.parse::<f64>() {
-            Ok(number) if (low..=high).contains(&number) => Ok(Some(number)),
-            _ => Err(self.bad(name, format!("must be a number from {low} to {high}"))),
-        }
-    }
-
     /// `true` or `false` at `name`.
     pub(crate) fn boolean(&self, name: &'static str) -> Result<Option<bool>, ConfigError> {
         match self.entry(name).map(Spanned::get_ref) {
@@ -411,29 +367,6 @@ fn note_places(file: &SourceFile, path: &str, entries: Option<&DeTable<'_>>, pla
     }
 }
 
-fn unknown(
-    file: &SourceFile,
-    within: &str,
-    keys: &'static [Key],
-    key: &Spanned<std::borrow::Cow<'_, str>>,
-) -> ConfigError {
-    let text = key.get_ref();
-    let known: BTreeSet<&'static str> = keys.iter().map(|key| key.name).collect();
-    let near = text.chars().count() / 3 + 1;
-    let nearest = known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(text, name), *name))
-        .filter(|(distance, _)| *distance <= near)
-        .min();
-    ConfigError::UnknownKey {
-        at: file.location(key.span().start),
-        key: text.chars().take(100).collect(),
-        within: within.to_owned(),
-        nearest: nearest.map(|(_, name)| name),
-        known: known.into_iter().collect(),
-    }
-}
-
 fn what(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
@@ -443,32 +376,4 @@ fn what(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
-}
-
-fn as_json(value: &DeValue<'_>) -> Result<serde_json::Value, String> {
-    Ok(match value {
-        DeValue::String(text) => serde_json::Value::from(text.as_ref()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map(serde_json::Value::from)
-            .map_err(|_too_large| format!("holds {number}, which is too large"))?,
-        DeValue::Float(number) => number
-            .as_str()
-            .parse::<f64>()
-            .ok()
-            .and_then(serde_json::Number::from_f64)
-            .map(serde_json::Value::Number)
-            .ok_or_else(|| format!("holds {number}, which is no finite number"))?,
-        DeValue::Boolean(value) => serde_json::Value::from(*value),
-        DeValue::Datetime(time) => serde_json::Value::from(time.to_string()),
-        DeValue::Array(items) => items
-            .iter()
-            .map(|item| as_json(item.get_ref()))
-            .collect::<Result<Vec<_>, _>>()
-            .map(serde_json::Value::from)?,
-        DeValue::Table(entries) => entries
-            .iter()
-            .map(|(key, value)| Ok((key.get_ref().to_string(), as_json(value.get_ref())?)))
-            .collect::<Result<serde_json::Map<_, _>, String>>()
-            .map(serde_json::Value::Object)?,
-    })
 }
