@@ -161,7 +161,7 @@ impl Attempt {
     fn give_up(self, shared: &Shared, not_started: NotStarted) {
         shared.controls().remove(&self.token);
         // Its folder is empty: it never ran.
-        shared.forget(self.token);
+        shared.run.give_back(self.token);
         // An engine that does not wait for the answer has given the lease up.
         self.answer.send(Err(not_started)).ok();
     }

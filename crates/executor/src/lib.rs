@@ -24,7 +24,6 @@ use antiphon_engine::ports::evidence::Evidence;
 use antiphon_engine::ports::executor::{Answer, Executor, ExecutorEvent, Launch};
 use antiphon_spawner::SpawnerHandle;
 use antiphon_spawner::wire::KeeperRequest;
-use rustix::fs::AtFlags;
 use tokio::sync::{mpsc, oneshot, watch};
 
 mod attempt;
@@ -208,7 +207,7 @@ impl ProcessExecutor {
     /// Leaves nothing of a launch that no keeper could be told of.
     fn unsent(&self, token: u64, error: &std::io::Error) -> NotStarted {
         self.shared.controls().remove(&token);
-        self.shared.forget(token);
+        self.shared.run.give_back(token);
         preparation::not_started("tell a keeper of the attempt", error)
     }
 }
@@ -272,21 +271,6 @@ impl Shared {
         for control in self.controls().values_mut() {
             control.ask(KeeperRequest::Kill);
         }
-    }
-
-    /// Removes what lies in `run/` for `token`; returns its folder if that has to be emptied.
-    fn forget(&self, token: u64) -> Option<PathBuf> {
-        let result = format!("{token}/{}", result::RESULT_FILE);
-        // The note first: a keeper that is being dismissed looks for it before and after.
-        for name in [
-            antiphon_spawner::note_name(token),
-            antiphon_spawner::exit_name(token),
-            result,
-        ] {
-            // Most are not there; what cannot be removed now is removed by the next start.
-            rustix::fs::unlinkat(&self.run, name, AtFlags::empty()).ok();
-        }
-        self.run.give_back(token)
     }
 }
 

@@ -12,7 +12,7 @@ use antiphon_core::report::NotStarted;
 use antiphon_core::task::Program;
 use antiphon_engine::ports::executor::Launch;
 use antiphon_spawner::wire::{self, KeeperRequest, Limits, Step};
-use rustix::fs::{MemfdFlags, Mode, OFlags};
+use rustix::fs::{MemfdFlags, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::Resource;
@@ -78,9 +78,10 @@ impl Shared {
         };
         let (message, subject) = self.describe(launch, &note.nonce)?;
         let prepare = |error: io::Error| not_started("prepare the attempt", &error);
-        self.run.take(launch.token).map_err(prepare)?;
-        self.make(launch, &note, message, subject).map_err(|error| {
-            self.forget(launch.token);
+        let note = serde_json::to_vec(&note).map_err(|error| prepare(error.into()))?;
+        self.run.take(launch.token, &note).map_err(prepare)?;
+        make(launch, message, subject).map_err(|error| {
+            self.run.give_back(launch.token);
             prepare(error)
         })
     }
@@ -138,34 +139,6 @@ impl Shared {
             }
         }
     }
-
-    /// Makes note, input and pipes.
-    fn make(
-        &self,
-        launch: &Launch,
-        note: &Note,
-        message: Vec<u8>,
-        subject: Subject,
-    ) -> io::Result<Prepared> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let name = antiphon_spawner::note_name(launch.token);
-        let file = rustix::fs::openat(&self.run, name, flags, Mode::RUSR | Mode::WUSR)?;
-        File::from(file).write_all(&serde_json::to_vec(note)?)?;
-        let stdin = rustix::fs::memfd_create("facts", MemfdFlags::CLOEXEC)?;
-        let mut stdin = File::from(stdin);
-        stdin.write_all(launch.facts.text().as_bytes())?;
-        stdin.rewind()?;
-        let (stdout, their_stdout) = pipe()?;
-        let (stderr, their_stderr) = pipe()?;
-        Ok(Prepared {
-            message,
-            standard: [stdin.into(), their_stdout, their_stderr],
-            stdout,
-            stderr,
-            output_bytes_max: launch.limits.output_bytes.unwrap_or(OUTPUT_BYTES),
-            subject,
-        })
-    }
 }
 
 impl Subject {
@@ -187,6 +160,24 @@ impl Subject {
             }
         }
     }
+}
+
+/// Makes input and pipes.
+fn make(launch: &Launch, message: Vec<u8>, subject: Subject) -> io::Result<Prepared> {
+    let stdin = rustix::fs::memfd_create("facts", MemfdFlags::CLOEXEC)?;
+    let mut stdin = File::from(stdin);
+    stdin.write_all(launch.facts.text().as_bytes())?;
+    stdin.rewind()?;
+    let (stdout, their_stdout) = pipe()?;
+    let (stderr, their_stderr) = pipe()?;
+    Ok(Prepared {
+        message,
+        standard: [stdin.into(), their_stdout, their_stderr],
+        stdout,
+        stderr,
+        output_bytes_max: launch.limits.output_bytes.unwrap_or(OUTPUT_BYTES),
+        subject,
+    })
 }
 
 /// A launch that failed: later if the machine has too little of something now, else never.

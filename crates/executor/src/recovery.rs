@@ -3,9 +3,8 @@
 //! By the time the spawner says that it holds the lock, every spawner and keeper before it is gone,
 //! so whatever they have written is final. A lease, in this order:
 //!
-//! 1. has a note of an earlier boot: dead;
-//! 2. has no note: never started, if it is of this boot; else its note may have gone with the
-//!    power, and it is dead;
+//! 1. is of an earlier boot, whatever is left of its note: dead;
+//! 2. has no note: never started;
 //! 3. has an exit file: its tree is dead, and if the leader had exited 0 by itself with a valid
 //!    result, that is reported;
 //! 4. its spawner ended clean: dead;
@@ -95,7 +94,7 @@ impl Shared {
         strays::kill(&nonces)?;
         for (token, fate) in &fates {
             if *fate == Fate::NeverStarted {
-                self.forget(*token);
+                self.run.give_back(*token);
             }
         }
         self.sweep(tokens)?;
@@ -110,13 +109,16 @@ impl Shared {
     fn fate(
         &self,
         token: u64,
-        leases_above: u64,
+        leases_above: Option<u64>,
         clean: &BTreeSet<&str>,
     ) -> (Fate, Option<String>) {
+        if leases_above.is_some_and(|above| token <= above) {
+            return (Fate::Dead, None);
+        }
         match self.noted(token) {
-            Noted::Unreadable => (Fate::Unproven, None),
-            Noted::Missing if token > leases_above => (Fate::NeverStarted, None),
-            Noted::Missing => (Fate::Dead, None),
+            Noted::Missing if leases_above.is_some() => (Fate::NeverStarted, None),
+            // Without the boot file it may be of an earlier boot and its note gone with the power.
+            Noted::Missing | Noted::Unreadable => (Fate::Unproven, None),
             Noted::Here(note) if note.boot != self.boot => (Fate::Dead, None),
             Noted::Here(note) => match self.ended(token) {
                 Some(ended) => (self.fate_of_ended(&ended), None),
@@ -141,9 +143,7 @@ impl Shared {
 
     fn noted(&self, token: u64) -> Noted {
         match self.read(&note_name(token)) {
-            // The note is written at once; an empty one was never followed by a request.
             Ok(None) => Noted::Missing,
-            Ok(Some(text)) if text.is_empty() => Noted::Missing,
             Ok(Some(text)) => serde_json::from_str(&text).map_or(Noted::Unreadable, Noted::Here),
             Err(_) => Noted::Unreadable,
         }
@@ -156,18 +156,18 @@ impl Shared {
     }
 
     /// Makes sure that `run/boot.json` speaks of this boot; returns the token above which leases
-    /// are of it.
-    fn enter_boot(&self, tokens: &[u64]) -> io::Result<u64> {
+    /// are of it, or `None` when there was no such file.
+    fn enter_boot(&self, tokens: &[u64]) -> io::Result<Option<u64>> {
         let known = self.read(BOOT_FILE)?;
         let known: Option<BootFile> = known.and_then(|text| serde_json::from_str(&text).ok());
         if let Some(known) = known.as_ref().filter(|known| known.boot == self.boot) {
-            return Ok(known.leases_above);
+            return Ok(Some(known.leases_above));
         }
-        let before = known.map_or(0, |known| known.leases_above);
-        let leases_above = tokens.iter().copied().fold(before, u64::max);
+        let leases_above =
+            known.map(|known| tokens.iter().copied().fold(known.leases_above, u64::max));
         let entered = BootFile {
             boot: self.boot.clone(),
-            leases_above,
+            leases_above: leases_above.unwrap_or(0),
         };
         let draft = format!("{BOOT_FILE}.draft");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
@@ -188,7 +188,13 @@ impl Shared {
             let entry = entry?;
             let name = entry.file_name();
             if name.to_str().is_some_and(|name| name.starts_with(SPARE)) {
-                std::fs::remove_dir_all(entry.path())?;
+                let is_folder = entry.file_type()?.is_dir();
+                let remove = if is_folder {
+                    std::fs::remove_dir_all
+                } else {
+                    std::fs::remove_file
+                };
+                remove(entry.path())?;
             }
             let number = name.to_str().and_then(|name| name.split('.').next());
             let token = number.and_then(|number| number.parse::<u64>().ok());
@@ -196,7 +202,7 @@ impl Shared {
         }
         for token in settled {
             self.remove(&format!("{}.draft", exit_name(token)))?;
-            if let Some(folder) = self.forget(token) {
+            if let Some(folder) = self.run.give_back(token) {
                 std::fs::remove_dir_all(folder)?;
             }
         }

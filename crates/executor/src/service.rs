@@ -78,7 +78,7 @@ impl Service {
                     attempts.spawn(attempt.drive(Arc::clone(&shared)));
                 }
                 Woken::Work(Some(Work::Forget(token))) => {
-                    if let Some(folder) = shared.forget(token) {
+                    if let Some(folder) = shared.run.give_back(token) {
                         attempts.spawn_blocking(move || remove(&folder));
                     }
                 }

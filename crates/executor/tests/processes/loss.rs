@@ -160,6 +160,14 @@ pub(crate) async fn a_lease_of_an_earlier_boot_is_dead() {
     let (world, fates) = World::recover(root.path(), &[7, 8]).await;
     assert_eq!((&fates[&7], &fates[&8]), (&Fate::Dead, &Fate::NeverStarted));
     world.end().await;
+    // Without the boot file nothing tells whether a note is missing or was lost.
+    std::fs::remove_file(run.join("boot.json")).unwrap();
+    std::fs::write(run.join("9.json"), note("another")).unwrap();
+    std::fs::write(run.join("10.json"), "\0\0\0").unwrap();
+    let (world, fates) = World::recover(root.path(), &[8, 9, 10]).await;
+    let found: Vec<&Fate> = fates.values().collect();
+    assert_eq!(found, [&Fate::Unproven, &Fate::Dead, &Fate::Unproven]);
+    world.end().await;
 }
 
 pub(crate) async fn what_belongs_to_no_lease_is_removed() {
