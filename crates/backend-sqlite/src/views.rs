@@ -57,14 +57,20 @@ pub fn open_views(root: &Path, log_id: Id, next_seq: u64) -> Result<OpenViews, V
 
 fn open(root: &Path, log_id: Id, next_seq: u64) -> Result<OpenViews, Error> {
     let file = ViewFile::new(&resolve(root)?);
-    if let Err(error) = file.check(log_id, next_seq) {
-        tracing::info!(error.code = error.code(), reason = %error, "making the views anew");
-        file.make(log_id)?;
-    }
+    let connection = file.check(log_id, next_seq);
+    connection
+        .and_then(|connection| join(&file, connection))
+        .or_else(|error| {
+            tracing::info!(error.code = error.code(), reason = %error, "making the views anew");
+            join(&file, file.make(log_id)?)
+        })
+}
+
+fn join(file: &ViewFile, connection: Connection) -> Result<OpenViews, Error> {
     let generation = Arc::new(AtomicU64::new(0));
-    let builder = SqliteViewBuilder::open(file.clone(), Arc::clone(&generation))?;
+    let builder = SqliteViewBuilder::new(connection, file.clone(), Arc::clone(&generation));
     let index = SqliteKeyIndex::open(file.clone(), generation)?;
-    let views = SqliteViews::open(file)?;
+    let views = SqliteViews::open(file.clone())?;
     Ok((Box::new(builder), Box::new(index), Arc::new(views)))
 }
 
@@ -87,7 +93,7 @@ impl ViewFile {
     }
 
     /// A connection for the builder.
-    pub(crate) fn writer(&self) -> Result<Connection, Error> {
+    fn writer(&self) -> Result<Connection, Error> {
         open_writer(&self.path(), SETTINGS)
     }
 
@@ -102,8 +108,8 @@ impl ViewFile {
         error.of_views(verb)
     }
 
-    /// Whether the file that is there can be used.
-    fn check(&self, log_id: Id, next_seq: u64) -> Result<(), Error> {
+    /// Opens the file that is there if it can be used.
+    fn check(&self, log_id: Id, next_seq: u64) -> Result<Connection, Error> {
         if self.root.join(DAMAGED_MARK).exists() {
             return Err(Error::View("they were found damaged"));
         }
@@ -124,11 +130,11 @@ impl ViewFile {
         if u64::try_from(complete_to)? > next_seq {
             return Err(Error::View("they are ahead of the log"));
         }
-        Ok(())
+        Ok(connection)
     }
 
     /// Deletes what is there and makes an empty file.
-    pub(crate) fn make(&self, log_id: Id) -> Result<(), Error> {
+    pub(crate) fn make(&self, log_id: Id) -> Result<Connection, Error> {
         // The mark goes last: a crash in between starts over.
         for name in [DATABASE, "views.db-wal", "views.db-shm", DAMAGED_MARK] {
             let path = self.root.join(name);
@@ -147,6 +153,7 @@ impl ViewFile {
         transaction.pragma_update(None, "user_version", VERSION)?;
         let sql = "INSERT INTO progress (one, log_id) VALUES (1, ?1)";
         transaction.execute(sql, [log_id.as_bytes()])?;
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(connection)
     }
 }

@@ -79,6 +79,7 @@ fn views_that_are_no_database_are_built_anew() {
     check(|root| std::fs::write(root.join("views.db"), "no database").unwrap());
     check(|root| std::fs::write(root.join("views.db"), "").unwrap());
     check(|root| execute(root, "DROP TABLE progress"));
+    check(|root| execute(root, "UPDATE key_tail SET entries = x'00'"));
 }
 
 #[test]

@@ -55,8 +55,7 @@ impl Bench {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let file = ViewFile::new(&root.path().canonicalize().unwrap());
-        file.make(Id::from_bytes([7; 16])).unwrap();
-        let writer = file.writer().unwrap();
+        let writer = file.make(Id::from_bytes([7; 16])).unwrap();
         let generation = Arc::new(AtomicU64::new(0));
         let (next_seq, elapsed_ms, oracle) = (0, 0, BTreeMap::new());
         Self {

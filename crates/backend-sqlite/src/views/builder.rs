@@ -22,13 +22,14 @@ pub(super) struct SqliteViewBuilder {
 }
 
 impl SqliteViewBuilder {
-    pub(super) fn open(file: ViewFile, generation: Arc<AtomicU64>) -> Result<Self, Error> {
-        Ok(Self {
-            connection: file.writer()?,
+    pub(super) fn new(connection: Connection, file: ViewFile, generation: Arc<AtomicU64>) -> Self {
+        let names = Names::default();
+        Self {
+            connection,
             file,
-            names: Names::default(),
+            names,
             generation,
-        })
+        }
     }
 
     fn try_project(&mut self, records: &[Projected]) -> Result<(), Error> {
