@@ -4,12 +4,14 @@
 
 use std::path::PathBuf;
 
+use antiphon_engine::error::EngineError;
 use antiphon_engine::ports::store::StoreError;
 use antiphon_engine::read::ReadError;
 use antiphon_http::client::ClientError;
 
 use crate::config::error::ConfigError;
 use crate::exit::Exit;
+use crate::owner::assembly::OwnerError;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,9 @@ pub(crate) enum Failure {
     /// The log is not usable.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The root has no owner, or it ended.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
     /// A record cannot be read back.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -93,6 +98,7 @@ impl Failure {
             Failure::Client(error) => error.code(),
             Failure::Root(error) => error.code(),
             Failure::Store(error) | Failure::Read(ReadError::Store(error)) => error.code(),
+            Failure::Owner(error) => error.code(),
             Failure::Read(_) => "log.unreadable",
             Failure::Usage { .. } => "command.usage",
             Failure::NotFound { .. } => "command.not_found",
@@ -112,6 +118,7 @@ impl Failure {
             }
             Failure::Config(_) | Failure::Root(_) => Exit::Unusable,
             Failure::Store(error) | Failure::Read(ReadError::Store(error)) => exit_of_store(error),
+            Failure::Owner(error) => exit_of_owner(error),
             Failure::Read(_) => Exit::VerificationFailed,
             Failure::Usage { .. } => Exit::Usage,
             Failure::Socket { .. } => Exit::Held,
@@ -132,6 +139,7 @@ impl Failure {
             Failure::Store(StoreError::Damaged { .. }) => {
                 Some("antiphon ledger verify names everything that is wrong".to_owned())
             }
+            Failure::Owner(error) => hint_of_owner(error),
             Failure::Client(_)
             | Failure::Store(_)
             | Failure::Read(_)
@@ -171,6 +179,37 @@ fn exit_of(code: &str) -> Exit {
         "log.unreadable" | "views.unreadable" | "evidence.unreadable" => Exit::LogIo,
         "owner.answer" => Exit::Bug,
         _ => Exit::Usage,
+    }
+}
+
+fn exit_of_owner(error: &OwnerError) -> Exit {
+    match error {
+        OwnerError::Store(error) | OwnerError::Engine(EngineError::Store(error)) => {
+            exit_of_store(error)
+        }
+        OwnerError::Engine(EngineError::Bug(_) | EngineError::Codec(_)) => Exit::Bug,
+        OwnerError::Engine(EngineError::Apply(_) | EngineError::Unverified(_)) => {
+            Exit::VerificationFailed
+        }
+        OwnerError::Engine(_) => Exit::LogIo,
+        OwnerError::Files(_) => Exit::Unusable,
+        OwnerError::Executor(_) | OwnerError::Spawner(_) => Exit::LogIo,
+    }
+}
+
+fn hint_of_owner(error: &OwnerError) -> Option<String> {
+    match error {
+        OwnerError::Store(StoreError::Held { .. }) => {
+            Some("an owner runs already: see antiphon status".to_owned())
+        }
+        OwnerError::Files(error) => error.hint(),
+        OwnerError::Engine(EngineError::Unverified(_) | EngineError::Apply(_)) => {
+            Some("antiphon ledger verify names everything that is wrong".to_owned())
+        }
+        OwnerError::Store(_)
+        | OwnerError::Engine(_)
+        | OwnerError::Executor(_)
+        | OwnerError::Spawner(_) => None,
     }
 }
 

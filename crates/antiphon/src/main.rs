@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod exit;
 mod failure;
+mod hidden;
 mod output;
 mod owner;
 mod packs;
@@ -27,7 +28,13 @@ use output::tone::{self, Tone};
 use output::{Output, clean};
 use wire::Context;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
+    if let Some(code) = hidden::run() {
+        return code;
+    }
     let Cli { global, command } = Cli::parse();
     start_log(&global);
     let context = Context {

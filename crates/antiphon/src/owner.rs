@@ -1,14 +1,34 @@
-//! The owner of a data root within this process.
+//! The owner of a data root within this process: for one command, or for good.
+//!
+//! In: [`open`], for a command that finds no owner running; [`assembly`], which puts an owner
+//! together. Out: reaching an owner that runs, which is [`crate::wire`]'s.
+
+pub(crate) mod assembly;
+pub(crate) mod clock;
+mod entropy;
+mod letters;
+mod no_hands;
+mod records;
+
+use std::sync::Arc;
 
 use antiphon_http::AppState;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
+use crate::config::Configuration;
 use crate::failure::Failure;
+use crate::packs;
 use crate::wire::{Context, Need};
+use assembly::{Held, OwnerError};
 
 /// An owner that lives as long as one command.
 #[derive(Debug)]
 pub(crate) struct InProcess {
     state: AppState,
+    need: Need,
+    shutdown: CancellationToken,
+    running: JoinHandle<Result<(), OwnerError>>,
 }
 
 impl InProcess {
@@ -19,13 +39,45 @@ impl InProcess {
 
     /// Lets it finish what it has to do, and ends it.
     pub(crate) async fn close(self) -> Result<(), Failure> {
-        Ok(())
+        if self.need == Need::Work {
+            let mut status = self.state.handle.watch_status();
+            let idle = status.wait_for(|status| {
+                status.runs_planned == 0 && status.runs_leased == 0 && status.runs_stopping == 0
+            });
+            // An Err says that the owner is gone: then its own end tells why.
+            idle.await.ok();
+        }
+        self.shutdown.cancel();
+        drop(self.state);
+        match self.running.await {
+            Ok(result) => result.map_err(Failure::from),
+            Err(panicked) => Err(Failure::Bug {
+                what: "the owner panicked".to_owned(),
+                source: Some(Box::new(panicked)),
+            }),
+        }
     }
 }
 
 /// Becomes the owner of the context's root.
-pub(crate) async fn open(context: &Context, _need: Need) -> Result<InProcess, Failure> {
-    Err(Failure::NotFound {
-        what: format!("an owner of {}", context.root.display()),
+///
+/// # Errors
+/// [`Failure`] when the configuration is not usable, or another process owns the root.
+pub(crate) async fn open(context: &Context, need: Need) -> Result<InProcess, Failure> {
+    let read = Configuration::load(&context.root, context.config.as_deref())?;
+    let (policy, config) = read.compile()?;
+    let held = Held::take(&context.root, need == Need::Work)?;
+    let shutdown = CancellationToken::new();
+    let registry = Arc::new(packs::registry());
+    let running = held
+        .open(policy, &config, registry, shutdown.clone())
+        .await?;
+    let state = running.state.clone();
+    let running = tokio::spawn(running.run());
+    Ok(InProcess {
+        state,
+        need,
+        shutdown,
+        running,
     })
 }

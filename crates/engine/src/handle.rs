@@ -387,6 +387,14 @@ impl Handle {
         self.policies.subscribe()
     }
 
+    /// Waits until the loop has ended.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn closed(&self) {
+        self.controls.closed().await;
+    }
+
     /// How the owner stands; refreshed after every turn.
     #[must_use]
     pub fn status(&self) -> Arc<Status> {

@@ -167,7 +167,11 @@ impl Writer {
                     done,
                 } in waiting
                 {
-                    let result = store.append(&expected, &batch);
+                    #[cfg(antiphon_plant)]
+                if crate::plant::is("effect_before_commit") {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                let result = store.append(&expected, &batch);
                     // The loop is gone when nobody waits: then nothing is answered either.
                     done.send(Done {
                         store,
@@ -195,7 +199,10 @@ impl Turn {
         self.admission.wrote(bytes);
         self.snapshots.count(batch.turn.count);
         #[cfg(antiphon_plant)]
-        let held = self.release_early(held);
+        if crate::plant::is("effect_before_commit") {
+            let held = self.release_early(held);
+            return self.committer.commit_there(batch, held);
+        }
         if bytes <= INLINE_BYTES_MAX {
             let landed = self.committer.commit_here(batch, held)?;
             self.land(landed);

@@ -64,9 +64,6 @@ impl Turn {
     /// A planted bug: effects leave before their commit.
     #[cfg(antiphon_plant)]
     pub(super) fn release_early(&mut self, held: Held) -> Held {
-        if !crate::plant::is("effect_before_commit") {
-            return held;
-        }
         let mut later = held;
         let effects = std::mem::take(&mut later.effects);
         self.release(Held {

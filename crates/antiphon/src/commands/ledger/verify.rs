@@ -4,6 +4,7 @@
 //! appended meanwhile are left for the next time.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use antiphon_backend_sqlite::open_reader;
 use antiphon_engine::ports::store::{Head, LogReader, StoreError};
@@ -86,6 +87,16 @@ pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<Exit, Fai
     } else {
         Exit::VerificationFailed
     })
+}
+
+/// Reads and checks the whole log of `root`, without progress.
+///
+/// # Errors
+/// [`Failure::Store`] when it cannot be read.
+pub(crate) fn verify_root(root: &Path) -> Result<Statement, Failure> {
+    let mut log = open_reader(root)?;
+    let head = log.head()?;
+    Ok(verify(&mut *log, &head, &ProgressBar::hidden())?)
 }
 
 fn verify(

@@ -1,0 +1,335 @@
+//! The owner of a root, put together: the only place where the adapters meet.
+//!
+//! What takes no runtime and must come before any thread (the lock, the log, the spawner) is
+//! [`Held`]; the rest is [`Running`].
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use antiphon_backend_sqlite::{SqliteStore, open_reader, open_views};
+use antiphon_core::guard::Switch;
+use antiphon_core::policy::Policy;
+use antiphon_engine::error::EngineError;
+use antiphon_engine::handle::Handle;
+use antiphon_engine::owner::{OpenViews, Options, Owner, Ports};
+use antiphon_engine::ports::evidence::Evidence;
+use antiphon_engine::ports::executor::Executor;
+use antiphon_engine::ports::store::StoreError;
+use antiphon_engine::ports::views::Views;
+use antiphon_engine::registry::Registry;
+use antiphon_executor::ProcessExecutor;
+use antiphon_files::effector::FileEffector;
+use antiphon_files::inbox::{Inbox, InboxOptions};
+use antiphon_files::root::Root;
+use antiphon_files::stop_switch::FileStopSwitch;
+use antiphon_files::structured_log::StructuredLog;
+use antiphon_http::{AppState, LogPool};
+use antiphon_spawner::SpawnerHandle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clock::SystemClock;
+use super::entropy::SystemEntropy;
+use super::no_hands::NoHands;
+use super::{letters, records};
+use crate::config::OwnerConfig;
+
+/// How long work may go on after the owner was asked to go, ms.
+const DRAIN_MS: u64 = 10_000;
+/// How long the structured log may take to end.
+const LOG_END: Duration = Duration::from_secs(2);
+
+/// Why a root has no owner.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OwnerError {
+    /// The log or its lock.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The root's files.
+    #[error(transparent)]
+    Files(#[from] antiphon_files::error::Error),
+    /// The executor.
+    #[error(transparent)]
+    Executor(#[from] antiphon_executor::Error),
+    /// The spawner could not be started.
+    #[error("the spawner could not be started")]
+    Spawner(#[source] std::io::Error),
+}
+
+impl OwnerError {
+    /// Its stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            OwnerError::Store(error) => error.code(),
+            OwnerError::Engine(error) => error.code(),
+            OwnerError::Files(error) => error.code(),
+            OwnerError::Executor(error) => error.code(),
+            OwnerError::Spawner(_) => "spawner.failed",
+        }
+    }
+}
+
+/// The lock, the log and the spawner of a root; no thread runs yet.
+pub(crate) struct Held {
+    root: PathBuf,
+    store: SqliteStore,
+    spawner: Option<SpawnerHandle>,
+    executable: PathBuf,
+}
+
+impl Held {
+    /// Becomes the owner of `root`; with slots it can run work, without it only takes signals.
+    ///
+    /// # Errors
+    /// [`OwnerError::Store`] with `Held` when another process owns it.
+    pub(crate) fn take(root: &Path, with_slots: bool) -> Result<Self, OwnerError> {
+        let started_ms = SystemClock::wall_ms();
+        let store = SqliteStore::open(root, started_ms)?;
+        let executable = std::env::current_exe().map_err(OwnerError::Spawner)?;
+        let spawner = if with_slots {
+            let started = antiphon_spawner::start(&root.join("run"), &executable);
+            Some(started.map_err(OwnerError::Spawner)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            root: root.to_path_buf(),
+            store,
+            spawner,
+            executable,
+        })
+    }
+
+    /// Recovers and puts `policy` in force.
+    ///
+    /// # Errors
+    /// [`OwnerError`].
+    pub(crate) async fn open(
+        self,
+        policy: Policy,
+        config: &OwnerConfig,
+        registry: Arc<Registry>,
+        shutdown: CancellationToken,
+    ) -> Result<Running, OwnerError> {
+        let clock = Arc::new(SystemClock::new());
+        let files = Root::create(&self.root)?;
+        files.prepare()?;
+        let switch = FileStopSwitch::new(files.clone());
+        let has_slots = self.spawner.is_some();
+        let hands = hands(&self.root, self.executable, self.spawner)?;
+        let structured = StructuredLog::open(files.clone(), clock.clone())?;
+        let opened = OpenedViews::default();
+        let ports = Ports {
+            store: Box::new(self.store),
+            views: views_of(self.root.clone(), Arc::clone(&opened)),
+            executor: hands.executor,
+            executor_events: hands.events,
+            effector: Arc::new(FileEffector::new(files.clone())),
+            stop_switch: Arc::new(switch.clone()),
+            clock: clock.clone(),
+            entropy: Box::new(SystemEntropy),
+            registry,
+            observer: records::observer(structured.writer()),
+        };
+        let options = Options {
+            root: self.root.clone(),
+            slots_max: if has_slots { u32::MAX } else { 0 },
+            origin: origin(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            reserve_bytes: config.disk_reserve_bytes,
+            drain_ms: DRAIN_MS,
+        };
+        let owner = Owner::open(ports, options, Arc::new(policy), shutdown.clone()).await?;
+        let views = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(views) = views else {
+            return Err(OwnerError::Engine(EngineError::Bug(
+                "no views were opened".to_owned(),
+            )));
+        };
+        let handle = owner.handle();
+        let log_root = self.root.clone();
+        let state = AppState {
+            handle: handle.clone(),
+            views,
+            views_mark: owner.views_mark(),
+            log: Arc::new(LogPool::new(move || open_reader(&log_root))),
+            evidence: hands.evidence,
+            policy: handle.policy(),
+            closing: shutdown.clone(),
+        };
+        let inbox =
+            has_slots.then(|| Inbox::new(files.clone(), clock.clone(), InboxOptions::default()));
+        let service = hands.service;
+        Ok(Running {
+            owner,
+            state,
+            files,
+            switch,
+            inbox,
+            service,
+            structured,
+            shutdown,
+        })
+    }
+}
+
+/// An owner that is ready to run, and everything that runs beside it.
+pub(crate) struct Running {
+    owner: Owner,
+    /// What the API needs.
+    pub(crate) state: AppState,
+    files: Root,
+    switch: FileStopSwitch,
+    inbox: Option<Inbox>,
+    service: Option<JoinHandle<Result<(), antiphon_executor::Error>>>,
+    structured: StructuredLog,
+    shutdown: CancellationToken,
+}
+
+impl Running {
+    /// Where to submit, control and watch.
+    pub(crate) fn handle(&self) -> Handle {
+        self.state.handle.clone()
+    }
+
+    /// Becomes true when all that was dropped before this owner has been looked at; `None` when it
+    /// takes no files.
+    pub(crate) fn inbox_walked(&self) -> Option<watch::Receiver<bool>> {
+        self.inbox.as_ref().map(Inbox::walked)
+    }
+
+    /// Runs until the shutdown token is cancelled and everything is drained.
+    ///
+    /// # Errors
+    /// [`OwnerError`]: what ended it.
+    pub(crate) async fn run(self) -> Result<(), OwnerError> {
+        let Self {
+            owner,
+            state,
+            files,
+            switch,
+            inbox,
+            service,
+            structured,
+            shutdown,
+        } = self;
+        let handle = owner.handle();
+        let around = TaskTracker::new();
+        if let Some(inbox) = inbox {
+            around.spawn(inbox.run(handle.clone(), shutdown.clone()));
+            around.spawn(follow_switch(switch, handle.clone(), shutdown.clone()));
+        }
+        let letters = letters::Export::new(state, FileEffector::new(files));
+        around.spawn(letters.run(shutdown.clone()));
+        around.close();
+        let serving = async {
+            match service {
+                Some(service) => service.await,
+                None => std::future::pending().await,
+            }
+        };
+        let result = tokio::select! {
+            result = owner.run() => result.map_err(OwnerError::from),
+            served = serving => match served {
+                Ok(served) => served.map_err(OwnerError::from),
+                Err(panicked) => Err(EngineError::Bug(panicked.to_string()).into()),
+            },
+        };
+        shutdown.cancel();
+        around.wait().await;
+        if !structured.close(LOG_END) {
+            tracing::warn!("lines of the structured log were lost");
+        }
+        result
+    }
+}
+
+/// Where the views are left when the engine opens them.
+type OpenedViews = Arc<Mutex<Option<Arc<dyn Views>>>>;
+
+struct Hands {
+    executor: Arc<dyn Executor>,
+    events: tokio::sync::mpsc::Receiver<antiphon_engine::ports::executor::ExecutorEvent>,
+    evidence: Arc<dyn Evidence>,
+    service: Option<JoinHandle<Result<(), antiphon_executor::Error>>>,
+}
+
+/// The executor, its service already running: recovery waits for what it hears.
+fn hands(
+    root: &Path,
+    executable: PathBuf,
+    spawner: Option<SpawnerHandle>,
+) -> Result<Hands, OwnerError> {
+    let options = antiphon_executor::Options {
+        root: root.to_path_buf(),
+        executable,
+    };
+    let Some(spawner) = spawner else {
+        return Ok(Hands {
+            executor: Arc::new(NoHands),
+            events: NoHands::events(),
+            evidence: Arc::new(antiphon_executor::open_evidence(root)?),
+            service: None,
+        });
+    };
+    let (executor, service, events) = ProcessExecutor::new(options, spawner)?;
+    let evidence = Arc::new(executor.evidence());
+    Ok(Hands {
+        executor: Arc::new(executor),
+        events,
+        evidence,
+        service: Some(tokio::spawn(service.run())),
+    })
+}
+
+fn views_of(root: PathBuf, opened: OpenedViews) -> antiphon_engine::owner::OpensViews {
+    Box::new(move |log, next_seq| {
+        let (builder, keys, views) = open_views(&root, *log, next_seq)?;
+        *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(views);
+        Ok(OpenViews { builder, keys })
+    })
+}
+
+/// Tells the loop what the guard files say, whenever they change.
+async fn follow_switch(switch: FileStopSwitch, handle: Handle, shutdown: CancellationToken) {
+    let mut watch = switch.watch();
+    loop {
+        let state = tokio::select! {
+            () = shutdown.cancelled() => return,
+            state = watch.changed() => state,
+        };
+        let level = if state.switch == Switch::Clear {
+            "cleared"
+        } else {
+            "engaged"
+        };
+        tracing::info!(
+            switch = level,
+            maintenance = state.maintenance,
+            "guard files changed"
+        );
+        if handle
+            .switch_seen(state.switch, state.maintenance)
+            .await
+            .is_err()
+        {
+            tracing::error!("what the guard files say could not be recorded");
+        }
+    }
+}
+
+/// The name under which the log's checkpoints will be signed: the machine's own.
+fn origin() -> String {
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    format!("{host}/antiphon")
+}
