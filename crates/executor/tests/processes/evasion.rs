@@ -4,7 +4,7 @@ use antiphon_core::report::{Exit, StopCause};
 use antiphon_engine::ports::executor::{Executor as _, Launch};
 
 use crate::world::{
-    World, kill, launch, shell, spawner_processes, state_and_parent, survivors, until,
+    World, kill, launch, running, shell, spawner_processes, state_and_parent, survivors, until,
 };
 
 /// The program that evades; its first argument says how, its second marks its processes.
@@ -179,22 +179,11 @@ pub(crate) async fn a_killed_keeper_takes_its_tree_along_and_no_other() {
     let mut world = World::new().await;
     world
         .executor
-        .launch(launch(1, &["sleep", "1001"]))
+        .launch(launch(1, &["sleep", "1000"]))
         .await
         .unwrap();
-    let keeper = |seconds: &str| {
-        let wanted = format!("sleep\0{seconds}\0");
-        let sleeps = |pid: &i32| {
-            std::fs::read(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|found| found == wanted.as_bytes())
-        };
-        crate::world::pids()
-            .find(sleeps)
-            .and_then(state_and_parent)
-            .map(|(_, parent)| parent)
-    };
-    until(|| keeper("1001").is_some()).await;
-    let spared = keeper("1001").unwrap();
+    let spared = running(world.root(), &["sleep", "1000"]).await;
+    let (_, spared) = state_and_parent(spared).unwrap();
     world
         .executor
         .launch(evader(2, "double_fork_and_stay", world.root()))

@@ -8,7 +8,7 @@ use antiphon_engine::ports::evidence::Evidence as _;
 use antiphon_engine::ports::executor::{Executor as _, Launch};
 use sha2::{Digest as _, Sha256};
 
-use crate::world::{World, launch, pids, shell, until};
+use crate::world::{World, launch, running, shell};
 
 /// Bytes of the flood.
 const FLOOD_BYTES: usize = 200 * 1024 * 1024;
@@ -108,18 +108,8 @@ pub(crate) async fn f44_a_pipe_held_by_a_stranger_delays_nothing() {
         .await
         .unwrap();
     // This process is in no tree; it takes the writing end through /proc.
-    let root = world.root().to_str().unwrap().to_owned();
-    let mut leader = None;
-    until(|| {
-        leader = pids().find(|pid| {
-            let read = |file| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            read("cmdline").starts_with(b"sleep\0")
-                && String::from_utf8_lossy(&read("environ")).contains(&root)
-        });
-        leader.is_some()
-    })
-    .await;
-    let path = format!("/proc/{}/fd/1", leader.unwrap());
+    let leader = running(world.root(), &["sleep", "1000"]).await;
+    let path = format!("/proc/{leader}/fd/1");
     let held = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     world.executor.kill_all();
     let report = world.report(1).await;

@@ -175,6 +175,23 @@ pub(crate) fn survivors(root: &Path) -> Vec<String> {
     found
 }
 
+/// The process of an attempt beneath `root` whose arguments begin with `arguments`, once it runs.
+pub(crate) async fn running(root: &Path, arguments: &[&str]) -> i32 {
+    let root = root.to_str().unwrap();
+    let arguments = arguments.join("\0");
+    let mut found = None;
+    until(|| {
+        found = pids().find(|pid| {
+            let read = |file| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            read("cmdline").starts_with(arguments.as_bytes())
+                && String::from_utf8_lossy(&read("environ")).contains(root)
+        });
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
+}
+
 /// Spawner and keepers of `root`.
 pub(crate) fn spawner_processes(root: &Path) -> Vec<i32> {
     let run = root.join("run");
