@@ -19,9 +19,11 @@ pub mod owner;
 #[cfg(antiphon_plant)]
 pub mod plant;
 pub mod ports;
+pub mod probe;
 pub mod project;
 pub mod read;
 pub mod recover;
 pub mod registry;
+pub mod scrub;
 pub mod suspects;
 mod turn;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::id::Digest;
 use antiphon_core::input::Event;
 use antiphon_core::name::SourceName;
 use antiphon_core::policy::{MonitorKind, MonitorSource, Policy};
@@ -19,10 +20,15 @@ use tokio_util::task::TaskTracker;
 use crate::handle::{self, Answered, Handle, SubmitError};
 use crate::health;
 use crate::ports::clock::Clock;
+use crate::probe::Probes;
 use crate::registry::{Look, LookCall, Observation, Registry, Repeat};
 
-/// The kind of monitor that the engine brings itself.
+/// The kind of monitor that looks at the engine itself.
 pub const HEALTH: &str = "health";
+/// The kind of monitor that runs a program: its option `command` is the program and its arguments,
+/// without a shell. The JSON object in the file that `$ANTIPHON_RESULT` names is what it saw, its
+/// text says whether that is new, and no file means nothing.
+pub const COMMAND: &str = "command";
 
 /// Runs the monitors of the policy in force.
 pub struct Monitors {
@@ -34,6 +40,8 @@ pub struct Monitors {
     pub clock: Arc<dyn Clock>,
     /// Where observations go.
     pub handle: Handle,
+    /// Processes that look.
+    pub probes: Arc<Probes>,
 }
 
 impl std::fmt::Debug for Monitors {
@@ -75,6 +83,8 @@ impl Monitors {
         };
         let eye = if kind == HEALTH {
             Eye::Health
+        } else if kind == COMMAND {
+            Eye::Command(argv_of(options))
         } else if let Some(look) = self.registry.find_look(kind) {
             Eye::Look(look)
         } else {
@@ -92,12 +102,14 @@ impl Monitors {
             clock: self.clock.clone(),
             handle: self.handle.clone(),
             seen: BTreeSet::new(),
+            probes: self.probes.clone(),
         })
     }
 }
 
 enum Eye {
     Health,
+    Command(Vec<String>),
     Look(Look),
 }
 
@@ -110,6 +122,7 @@ struct Watcher {
     handle: Handle,
     /// The identities that the last look saw.
     seen: BTreeSet<String>,
+    probes: Arc<Probes>,
 }
 
 impl Watcher {
@@ -133,9 +146,11 @@ impl Watcher {
     }
 
     async fn look(&self) -> Result<Vec<Observation>, String> {
-        let look = match self.eye {
+        let timeout = Duration::from_millis(self.source.timeout_ms);
+        let look = match &self.eye {
             Eye::Health => return Ok(health::look(&self.handle.status(), &self.options)),
-            Eye::Look(look) => look,
+            Eye::Command(argv) => return self.run_command(argv.clone(), timeout).await,
+            Eye::Look(look) => *look,
         };
         let (root, options) = (self.root.clone(), self.options.clone());
         let now_ms = self.clock.now().wall_ms;
@@ -146,7 +161,6 @@ impl Watcher {
                 now_ms,
             })
         });
-        let timeout = Duration::from_millis(self.source.timeout_ms);
         match tokio::time::timeout(timeout, looking).await {
             Err(_elapsed) => Err(format!(
                 "the look took longer than {} ms",
@@ -156,6 +170,26 @@ impl Watcher {
             Ok(Ok(Err(error))) => Err(error.message),
             Ok(Ok(Ok(observations))) => Ok(observations),
         }
+    }
+
+    async fn run_command(
+        &self,
+        argv: Vec<String>,
+        timeout: Duration,
+    ) -> Result<Vec<Observation>, String> {
+        let now_ms = self.clock.now().wall_ms;
+        let seen = self
+            .probes
+            .run(&self.source.name, argv, timeout, now_ms)
+            .await?;
+        Ok(seen
+            .into_iter()
+            .map(|facts| Observation {
+                identity: Digest::of(facts.text().as_bytes()).to_string(),
+                repeat: Repeat::OnChange,
+                facts,
+            })
+            .collect())
     }
 
     /// Emits what is new. What was not taken is news again the next time.
@@ -201,4 +235,13 @@ impl Watcher {
             Answered::Fresh(_) | Answered::Duplicate { .. } => Ok(()),
         }
     }
+}
+
+/// The program and its arguments; none when the option is missing, which the start then refuses.
+fn argv_of(options: &Facts) -> Vec<String> {
+    let command = options.document().root().get("command");
+    let words = command.iter().flat_map(antiphon_core::json::View::items);
+    words
+        .filter_map(|word| Some(word.as_str()?.into_owned()))
+        .collect()
 }

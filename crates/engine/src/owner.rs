@@ -10,6 +10,7 @@ use antiphon_core::input::{Event, Owner as OwnerInput};
 use antiphon_core::machine::{LOG_FORMAT, Machine};
 use antiphon_core::policy::Policy;
 use antiphon_core::record::{Body, LogCreated};
+use antiphon_ledger::TreeHead;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,10 +27,12 @@ use crate::ports::executor::{Executor, ExecutorEvent};
 use crate::ports::stop_switch::StopSwitch;
 use crate::ports::store::{LogReader, Store};
 use crate::ports::views::{KeyIndex, ViewBuilder};
+use crate::probe::Probes;
 use crate::project::{Observer, Projector};
 use crate::read;
 use crate::recover::{Recovered, recover};
 use crate::registry::Registry;
+use crate::scrub::Scrubber;
 use crate::suspects::Suspects;
 use crate::turn::{
     Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Sealer, Snapshots, Staged,
@@ -119,6 +122,7 @@ pub struct Owner {
     policies: watch::Receiver<Arc<Policy>>,
     shutdown: CancellationToken,
     has_slots: bool,
+    scrubber: Scrubber,
 }
 
 impl std::fmt::Debug for Owner {
@@ -150,6 +154,11 @@ impl Owner {
         for known in &recovered.keys {
             keys.note(known.key, known.id, known.seq);
         }
+        let checked = TreeHead {
+            size: recovered.head.next_seq,
+            root: recovered.head.root,
+        };
+        let scrubber = Scrubber::new(ports.store.reader()?, checked);
         let observed_from = recovered.head.next_seq;
         let gate = Arc::new(Gate::new(ports.stop_switch.clone(), ports.executor.clone()));
         let (mut turn, handle) = assemble(
@@ -182,6 +191,7 @@ impl Owner {
             ..handle
         };
         let monitors = Monitors {
+            probes: turn.probes.clone(),
             root: options.root.clone(),
             registry: ports.registry,
             clock: ports.clock,
@@ -197,6 +207,7 @@ impl Owner {
             policies,
             shutdown,
             has_slots,
+            scrubber,
         })
     }
 
@@ -227,7 +238,11 @@ impl Owner {
             tasks.spawn(self.monitors.run(self.policies, until));
         }
         tasks.close();
-        let result = self.turn.run().await;
+        let scrubbing = scrub(self.scrubber, self.has_slots, around.clone());
+        let result = tokio::select! {
+            result = self.turn.run() => result,
+            damage = scrubbing => Err(damage),
+        };
         self.shutdown.cancel();
         around.cancel();
         drop(self.handle);
@@ -237,6 +252,16 @@ impl Owner {
             .map_err(|error| EngineError::Bug(error.to_string()))?;
         result.and(projected)
     }
+}
+
+/// Ends only when the log is found damaged. An owner for one command leaves that to others.
+async fn scrub(scrubber: Scrubber, has_slots: bool, shutdown: CancellationToken) -> EngineError {
+    if has_slots
+        && let Err(error) = scrubber.run(shutdown).await
+    {
+        return error;
+    }
+    std::future::pending().await
 }
 
 /// The log's id: that of record 0, or a new one when there is none yet.
@@ -315,6 +340,7 @@ fn assemble(
         keys,
         suspects: Suspects::load(parts.effector),
         gate: gate.clone(),
+        probes: Arc::new(Probes::new(gate.clone(), executor.clone())),
         executor,
         clock: parts.clock,
         lanes: Lanes {

@@ -28,6 +28,7 @@ use crate::gate::Gate;
 use crate::keys::KeyMemory;
 use crate::ports::clock::Clock;
 use crate::ports::executor::Executor;
+use crate::probe::Probes;
 use crate::suspects::Suspects;
 pub(crate) use commit::Committer;
 pub(crate) use decide::key_of;
@@ -49,6 +50,7 @@ pub(crate) struct Turn {
     pub(crate) suspects: Suspects,
     pub(crate) gate: Arc<Gate>,
     pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) probes: Arc<Probes>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lanes: Lanes,
     /// Where spawns under way report that they could not start.

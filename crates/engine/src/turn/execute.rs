@@ -7,6 +7,7 @@ use antiphon_core::run::Phase;
 use super::Turn;
 use crate::error::EngineError;
 use crate::ports::executor::{ExecutorEvent, Launch};
+use crate::probe::Probes;
 
 impl Turn {
     /// Everything that starting the attempt which holds `token` needs; `None` when its lease is
@@ -52,10 +53,16 @@ impl Turn {
     }
 }
 
-/// What an executor's event is to the machine.
-pub(super) fn event_of(event: Option<ExecutorEvent>) -> Result<Event, EngineError> {
+/// What an executor's event is to the machine; nothing when it is a probe's.
+pub(super) fn event_of(
+    event: Option<ExecutorEvent>,
+    probes: &Probes,
+) -> Result<Option<Event>, EngineError> {
     match event {
-        Some(ExecutorEvent::Reported { token, report }) => Ok(Event::Reported { token, report }),
+        Some(ExecutorEvent::Reported { token, report }) => match probes.take(token, report) {
+            Ok(()) => Ok(None),
+            Err(report) => Ok(Some(Event::Reported { token, report })),
+        },
         Some(ExecutorEvent::Lost { reason }) => Err(EngineError::ExecutorLost(reason)),
         None => Err(EngineError::ExecutorLost("it ended".to_owned())),
     }

@@ -144,8 +144,9 @@ impl Turn {
             match taken {
                 Taken::Outcome(event) => self.input(event, None)?,
                 Taken::Executor(event) => {
-                    let event = super::execute::event_of(event)?;
-                    self.input(event, None)?;
+                    if let Some(event) = super::execute::event_of(event, &self.probes)? {
+                        self.input(event, None)?;
+                    }
                 }
                 Taken::Request(Request { event, answer }) => {
                     self.request(event, answer, &known)?;
