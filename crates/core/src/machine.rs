@@ -6,6 +6,7 @@
 
 mod accept;
 mod answer;
+mod decide;
 mod index;
 mod lease;
 mod park;

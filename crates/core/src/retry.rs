@@ -13,7 +13,10 @@ pub fn wait_ms(policy: &Retry, run: &Id, next: u32) -> u64 {
     let mut wait = policy.backoff_ms.min(policy.wait_ms_max);
     for _ in 2..next {
         let grown = wait.saturating_mul(u64::from(policy.factor_permille));
-        wait = grown.checked_div(1_000).unwrap_or(0).min(policy.wait_ms_max);
+        wait = grown
+            .checked_div(1_000)
+            .unwrap_or(0)
+            .min(policy.wait_ms_max);
         if wait == policy.wait_ms_max {
             break;
         }
@@ -26,7 +29,11 @@ pub fn wait_ms(policy: &Retry, run: &Id, next: u32) -> u64 {
 fn draw(run: &Id, next: u32) -> u64 {
     let mut seed = run.as_bytes().to_vec();
     seed.extend_from_slice(&next.to_be_bytes());
-    Digest::of(&seed).0.iter().take(8).fold(0, |value, byte| (value << 8) | u64::from(*byte))
+    Digest::of(&seed)
+        .0
+        .iter()
+        .take(8)
+        .fold(0, |value, byte| (value << 8) | u64::from(*byte))
 }
 
 #[cfg(test)]
@@ -34,8 +41,12 @@ mod tests {
     use super::*;
 
     fn check(next: u32, low: u64, high: u64) {
-        let policy =
-            Retry { backoff_ms: 1_000, factor_permille: 2_000, limit: 9, wait_ms_max: 5_000 };
+        let policy = Retry {
+            backoff_ms: 1_000,
+            factor_permille: 2_000,
+            limit: 9,
+            wait_ms_max: 5_000,
+        };
         for seed in 0..200_u8 {
             let wait = wait_ms(&policy, &Id::from_bytes([seed; 16]), next);
             assert!((low..=high).contains(&wait), "attempt {next}: {wait}");
@@ -53,10 +64,15 @@ mod tests {
 
     #[test]
     fn the_wait_is_a_function_of_the_run_and_the_attempt() {
-        let policy =
-            Retry { backoff_ms: 60_000, factor_permille: 1_500, limit: 3, wait_ms_max: 600_000 };
-        let waits: std::collections::BTreeSet<u64> =
-            (0..50).map(|seed| wait_ms(&policy, &Id::from_bytes([seed; 16]), 2)).collect();
+        let policy = Retry {
+            backoff_ms: 60_000,
+            factor_permille: 1_500,
+            limit: 3,
+            wait_ms_max: 600_000,
+        };
+        let waits: std::collections::BTreeSet<u64> = (0..50)
+            .map(|seed| wait_ms(&policy, &Id::from_bytes([seed; 16]), 2))
+            .collect();
         assert!(waits.len() > 40, "jitter spreads: {}", waits.len());
         let run = Id::from_bytes([3; 16]);
         assert_eq!(wait_ms(&policy, &run, 3), wait_ms(&policy, &run, 3));

@@ -42,8 +42,12 @@ pub struct Retry {
 
 impl Retry {
     /// One attempt, no retry.
-    pub const NEVER: Self =
-        Self { backoff_ms: 0, factor_permille: 1_000, limit: 0, wait_ms_max: 0 };
+    pub const NEVER: Self = Self {
+        backoff_ms: 0,
+        factor_permille: 1_000,
+        limit: 0,
+        wait_ms_max: 0,
+    };
 }
 
 /// What becomes of a lease whose owner was lost or stopped.

@@ -62,10 +62,14 @@ impl LogTime {
     pub fn restarted(&self, now: Instant) -> LogTime {
         let away_ms = if self.boot.0 == now.boot_id {
             let since_base = now.boot_ms.saturating_sub(self.boot_base_ms);
-            self.elapsed_base_ms.saturating_add(since_base).saturating_sub(self.elapsed_ms)
+            self.elapsed_base_ms
+                .saturating_add(since_base)
+                .saturating_sub(self.elapsed_ms)
         } else {
             let wall_moved = now.wall_ms.saturating_sub(self.wall_ms);
-            u64::try_from(wall_moved).unwrap_or(0).min(ACROSS_BOOTS_MS_MAX)
+            u64::try_from(wall_moved)
+                .unwrap_or(0)
+                .min(ACROSS_BOOTS_MS_MAX)
         };
         let elapsed_ms = self.elapsed_ms.saturating_add(away_ms);
         LogTime {
@@ -81,7 +85,9 @@ impl LogTime {
     #[must_use]
     pub fn elapsed_at(&self, now: Instant) -> u64 {
         let since_base = now.boot_ms.saturating_sub(self.boot_base_ms);
-        self.elapsed_base_ms.saturating_add(since_base).max(self.elapsed_ms)
+        self.elapsed_base_ms
+            .saturating_add(since_base)
+            .max(self.elapsed_ms)
     }
 
     /// By how much the wall clock moved against elapsed time since the last record, ms
@@ -109,7 +115,9 @@ pub fn rfc3339(wall_ms: i64) -> String {
 /// Milliseconds since 1970 of an RFC 3339 text, or `None` when it is not one.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+    text.parse::<jiff::Timestamp>()
+        .ok()
+        .map(jiff::Timestamp::as_millisecond)
 }
 
 #[cfg(test)]
@@ -117,7 +125,11 @@ mod tests {
     use super::*;
 
     fn at(wall_ms: i64, boot_ms: u64, boot_id: u128) -> Instant {
-        Instant { wall_ms, boot_ms, boot_id }
+        Instant {
+            wall_ms,
+            boot_ms,
+            boot_id,
+        }
     }
 
     #[test]

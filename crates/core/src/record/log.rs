@@ -1,0 +1,84 @@
+//! Bodies about the log itself: its birth, its owners, its policies, its clocks, its snapshots.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::id::{Digest, Id};
+use crate::time::Boot;
+
+/// Body of `log.created`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogCreated {
+    /// The version of the envelope's and the tree's format.
+    pub format: u32,
+    /// The log's id.
+    pub id: Id,
+    /// The origin that checkpoints will name.
+    pub origin: String,
+    /// The program that created it.
+    pub version: String,
+}
+
+/// Body of `owner.started`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerStarted {
+    /// The machine's boot.
+    pub boot: Boot,
+    /// Boot time of the start, ms.
+    pub boot_ms: u64,
+    /// The fencing epoch of its appends.
+    pub epoch: u64,
+    /// Whether it leases work.
+    pub leases: bool,
+    /// Its process id, for people.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+}
+
+/// Body of `config.applied`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigApplied {
+    /// SHA-256 of the canonical policy.
+    pub digest: Digest,
+    /// The version of the expression evaluator.
+    pub evaluator: String,
+    /// The whole canonical policy.
+    pub policy: Box<RawDocument>,
+}
+
+/// JSON that is carried as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawDocument(pub Box<RawValue>);
+
+impl PartialEq for RawDocument {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Eq for RawDocument {}
+
+/// Body of `clock.jumped`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockJumped {
+    /// By how much against boot time, ms; positive is forward.
+    pub by_ms: i64,
+}
+
+/// Body of `snapshot.taken`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotTaken {
+    /// The state that it holds is the one after this record.
+    pub at_seq: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: Digest,
+    /// The version of its format.
+    pub state_version: u32,
+}
