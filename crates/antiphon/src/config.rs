@@ -12,6 +12,7 @@ mod sections;
 mod table;
 pub(crate) mod value;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -144,7 +145,7 @@ fn read(path: &Path, bytes_left: &mut u64) -> Result<SourceFile, ConfigError> {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    let bytes = check_private(path)?;
     *bytes_left = bytes_left.checked_sub(bytes).ok_or_else(|| {
         unreadable(std::io::Error::other(
             "the configuration is larger than 8 MiB",
@@ -157,6 +158,24 @@ fn read(path: &Path, bytes_left: &mut u64) -> Result<SourceFile, ConfigError> {
     })
 }
 
+/// Checks that nobody but us and root can write `path`; gives its length in bytes.
+fn check_private(path: &Path) -> Result<u64, ConfigError> {
+    let found = std::fs::metadata(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let (mode, owner) = (found.mode() & 0o7777, found.uid());
+    let is_ours = owner == 0 || owner == rustix::process::geteuid().as_raw();
+    if mode & 0o022 != 0 || !is_ours {
+        return Err(ConfigError::Loose {
+            path: path.to_owned(),
+            mode,
+            owner,
+        });
+    }
+    Ok(found.len())
+}
+
 fn parts(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable {
         path: folder.to_owned(),
@@ -167,6 +186,7 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(error)),
     };
+    check_private(folder)?;
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();

@@ -176,6 +176,11 @@ pub(crate) fn duration(duration_ms: u64) -> String {
     }
 }
 
+/// `count` things, in the plural when they are not one.
+pub(crate) fn count(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

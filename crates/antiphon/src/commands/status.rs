@@ -9,6 +9,9 @@ use crate::output::tone::Tone;
 use crate::output::{Output, clean, duration};
 use crate::wire::{Context, Need};
 
+/// Records that the views may be behind without a word: they always are by some.
+const BEHIND_MAX: u64 = 10_000;
+
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {}
 
@@ -46,8 +49,12 @@ fn tell(output: Output, status: &Status) -> String {
         format!("letters    {}", status.letters),
         format!("policy     {}", status.policy),
     ];
-    if status.views < status.records {
-        lines.push(format!("views      at record {}", status.views));
+    if status.slots == 0 {
+        lines.push("owner      none runs; this command stood in for it".to_owned());
+    }
+    let behind = status.records.saturating_sub(status.views);
+    if status.slots > 0 && behind > BEHIND_MAX {
+        lines.push(format!("views      {behind} records behind"));
     }
     if let Some(error) = &status.reload_error {
         let refused = output.paint(Tone::Bad, "the last reload was refused");

@@ -87,6 +87,16 @@ pub(crate) enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// Others may write it: whoever does decides what runs.
+    #[error("{} can be written by others (mode {mode:04o}, user {owner})", path.display())]
+    Loose {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The user that it belongs to.
+        owner: u32,
+    },
     /// The whole does not make a policy.
     #[error("{}{path}: {message}", prefix(at.as_ref()))]
     Unusable {
@@ -112,6 +122,7 @@ impl ConfigError {
             ConfigError::BadValue { .. } => "config.bad_value",
             ConfigError::Conflict { .. } => "config.conflict",
             ConfigError::Unreadable { .. } => "config.unreadable",
+            ConfigError::Loose { .. } => "config.loose",
             ConfigError::Unusable { .. } => "config.unusable",
         }
     }
@@ -131,6 +142,10 @@ impl ConfigError {
             ConfigError::Conflict { .. } => {
                 Some("arrays of tables add up over files; every other key is set once".to_owned())
             }
+            ConfigError::Loose { path, .. } => Some(format!(
+                "chmod go-w {0}, and let it belong to you or to root",
+                path.display()
+            )),
             ConfigError::Syntax { .. }
             | ConfigError::BadValue { .. }
             | ConfigError::Unreadable { .. }

@@ -233,6 +233,26 @@ fn a_root_without_a_configuration_is_empty_and_a_named_file_must_exist() {
 }
 
 #[test]
+fn a30_a_configuration_that_others_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = tempfile::tempdir().unwrap();
+    let check = |path: &Path, mode: u32, code: Option<&str>| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let read = Configuration::load(root.path(), None);
+        assert_eq!(read.err().map(|error| error.code()), code, "{mode:o}");
+    };
+    let file = root.path().join(FILE);
+    std::fs::write(&file, "slots = 2").unwrap();
+    check(&file, 0o664, Some("config.loose"));
+    check(&file, 0o602, Some("config.loose"));
+    check(&file, 0o644, None);
+    let folder = root.path().join(FOLDER);
+    std::fs::create_dir(&folder).unwrap();
+    check(&folder, 0o777, Some("config.loose"));
+    check(&folder, 0o755, None);
+}
+
+#[test]
 fn a_policy_error_is_found_again_in_the_file() {
     let text = "[[rule]]\nname = \"a.b\"\non = \"A\"\nemit = \"B\"\ndedupe = { key = \"x\" }\n";
     let places = parse(text).unwrap().places;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::config::Configuration;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::count;
 use crate::wire::Context;
 
 #[derive(Args, Debug)]
@@ -51,13 +52,12 @@ fn tell(contents: &Contents) -> String {
     if contents.files.is_empty() {
         return "no configuration: nothing is decided, nothing runs".to_owned();
     }
-    format!(
-        "usable: {} intents, {} monitors, {} rules, {} workers, {} tasks (policy {})",
-        contents.intents,
-        contents.monitors,
-        contents.rules,
-        contents.workers,
-        contents.tasks,
-        contents.digest
-    )
+    let parts = [
+        count(contents.intents, "intent"),
+        count(contents.monitors, "monitor"),
+        count(contents.rules, "rule"),
+        count(contents.workers, "worker"),
+        count(contents.tasks, "task"),
+    ];
+    format!("usable: {} (policy {})", parts.join(", "), contents.digest)
 }

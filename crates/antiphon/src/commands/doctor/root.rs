@@ -8,6 +8,7 @@ use antiphon_backend_sqlite::open_reader;
 
 use super::Check;
 use crate::config::Configuration;
+use crate::output::count;
 use crate::wire::Context;
 
 /// Free bytes below which signals are soon refused.
@@ -48,8 +49,12 @@ fn configuration(context: &Context) -> Check {
         Ok((0, _)) => Check::ok(NAME, "none: nothing is decided, nothing runs"),
         Ok((files, (policy, _))) => {
             let source = policy.source();
-            let (rules, tasks) = (source.rules.len(), source.tasks.len());
-            Check::ok(NAME, format!("{files} files, {rules} rules, {tasks} tasks"))
+            let found = [
+                count(files, "file"),
+                count(source.rules.len(), "rule"),
+                count(source.tasks.len(), "task"),
+            ];
+            Check::ok(NAME, found.join(", "))
         }
         Err(error) => Check::failed(NAME, error.to_string(), "antiphon config check"),
     }
