@@ -68,6 +68,17 @@ pub(crate) enum Failure {
         #[source]
         source: std::io::Error,
     },
+    /// A benchmark could not be carried out.
+    #[error("{what}")]
+    Bench {
+        /// What went wrong.
+        what: String,
+        /// What to do about it.
+        hint: Option<String>,
+        /// The system's error, if there was one.
+        #[source]
+        source: Option<std::io::Error>,
+    },
     /// Standard output cannot be written.
     #[error("the output cannot be written")]
     Output(#[source] std::io::Error),
@@ -91,6 +102,15 @@ impl Failure {
         }
     }
 
+    /// A benchmark that went wrong by itself.
+    pub(crate) fn bench(what: &str) -> Self {
+        Failure::Bench {
+            what: what.to_owned(),
+            hint: None,
+            source: None,
+        }
+    }
+
     /// Its stable code, as in `docs/errors/`.
     pub(crate) fn code(&self) -> &str {
         match self {
@@ -104,6 +124,7 @@ impl Failure {
             Failure::NotFound { .. } => "command.not_found",
             Failure::Socket { .. } => "owner.unreachable",
             Failure::File { .. } => "command.file",
+            Failure::Bench { .. } => "bench.failed",
             Failure::Output(_) => "command.output",
             Failure::Bug { .. } => "command.bug",
         }
@@ -123,6 +144,7 @@ impl Failure {
             Failure::Usage { .. } => Exit::Usage,
             Failure::Socket { .. } => Exit::Held,
             Failure::File { .. } | Failure::Output(_) => Exit::LogIo,
+            Failure::Bench { .. } => Exit::WorkFailed,
             Failure::Bug { .. } => Exit::Bug,
         }
     }
@@ -132,7 +154,7 @@ impl Failure {
         match self {
             Failure::Config(error) => error.hint(),
             Failure::Root(error) => error.hint(),
-            Failure::Usage { hint, .. } => hint.clone(),
+            Failure::Usage { hint, .. } | Failure::Bench { hint, .. } => hint.clone(),
             Failure::Store(StoreError::Held { .. }) => {
                 Some("wait until it ends, or talk to it: see antiphon status".to_owned())
             }
@@ -191,9 +213,8 @@ fn exit_of_owner(error: &OwnerError) -> Exit {
         OwnerError::Engine(EngineError::Apply(_) | EngineError::Unverified(_)) => {
             Exit::VerificationFailed
         }
-        OwnerError::Engine(_) => Exit::LogIo,
         OwnerError::Files(_) => Exit::Unusable,
-        OwnerError::Executor(_) | OwnerError::Spawner(_) => Exit::LogIo,
+        OwnerError::Engine(_) | OwnerError::Executor(_) | OwnerError::Spawner(_) => Exit::LogIo,
     }
 }
 

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         return code;
     }
     let Cli { global, command } = Cli::parse();
-    start_log(&global);
+    start_log(&global, &command);
     let context = Context {
         output: Output::new(global.output, global.quiet),
         verbose: global.verbose,
@@ -58,9 +58,11 @@ fn main() -> ExitCode {
 }
 
 /// The program's own log, on standard error: warnings, and with `-v` more.
-fn start_log(global: &Global) {
+fn start_log(global: &Global, command: &cli::Command) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => tracing::Level::ERROR,
+        // The demo tells what happens itself.
+        (false, 0) if matches!(command, cli::Command::Demo(_)) => tracing::Level::ERROR,
         (false, 0) => tracing::Level::WARN,
         (false, 1) => tracing::Level::INFO,
         (false, _) => tracing::Level::DEBUG,

@@ -135,6 +135,8 @@ enum Work {
     Attempt(Box<Attempt>),
     /// A settled attempt, of which nothing is to be left.
     Forget(u64),
+    /// Nothing more is started: the service kills what runs and ends.
+    Close,
 }
 
 impl ProcessExecutor {
@@ -172,6 +174,16 @@ impl ProcessExecutor {
         });
         let service = Service::new(Arc::clone(&shared), to_do, socket, spawner.child);
         Ok((Self { shared, work }, service, receiver))
+    }
+
+    /// Ends the service, as dropping the executor does, while others still hold it: what runs is
+    /// killed and its reports are given.
+    ///
+    /// # Cancel safety
+    /// Once polled to its end, the service ends by itself.
+    pub async fn close(&self) {
+        // An Err says that the service has ended already.
+        self.work.send(Work::Close).await.ok();
     }
 
     /// Reads the evidence that this executor writes.

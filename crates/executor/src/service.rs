@@ -82,7 +82,7 @@ impl Service {
                         attempts.spawn_blocking(move || remove(&folder));
                     }
                 }
-                Woken::Work(None) => {
+                Woken::Work(Some(Work::Close) | None) => {
                     open = false;
                     shared.kill_all();
                 }

@@ -33,7 +33,7 @@ use story::Story;
 /// In the demo the world is looked at this often, ms: the pack's own 10 s are for a daemon.
 const LOOK_EVERY_MS: u64 = 500;
 /// Both loops close within this, or something is wrong.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_mins(3);
 /// The story looks at the clock this often while nothing is recorded.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 

@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<Exit, Fai
         context
             .output
             .note(&format!("ready: {}", context.root.display()))?;
-        let result = running.run().await;
+        let result = Box::pin(running.run()).await;
         shutdown.cancel();
         let joined = [serving.await, handling.await];
         result?;

@@ -39,6 +39,8 @@ use crate::config::OwnerConfig;
 
 /// How long work may go on after the owner was asked to go, ms.
 const DRAIN_MS: u64 = 10_000;
+/// How long the spawner may take to end once nothing runs.
+const SERVICE_END: Duration = Duration::from_secs(5);
 /// How long the structured log may take to end.
 const LOG_END: Duration = Duration::from_secs(2);
 
@@ -188,7 +190,7 @@ pub(crate) struct Running {
     files: Root,
     switch: FileStopSwitch,
     inbox: Option<Inbox>,
-    service: Option<JoinHandle<Result<(), antiphon_executor::Error>>>,
+    service: Option<Serving>,
     structured: StructuredLog,
     shutdown: CancellationToken,
 }
@@ -229,21 +231,16 @@ impl Running {
         let letters = letters::Export::new(state, FileEffector::new(files));
         around.spawn(letters.run(shutdown.clone()));
         around.close();
-        let serving = async {
-            match service {
-                Some(service) => service.await,
-                None => std::future::pending().await,
-            }
-        };
+        let mut service = service;
         let result = tokio::select! {
             result = owner.run() => result.map_err(OwnerError::from),
-            served = serving => match served {
-                Ok(served) => served.map_err(OwnerError::from),
-                Err(panicked) => Err(EngineError::Bug(panicked.to_string()).into()),
-            },
+            lost = lost(&mut service) => Err(lost),
         };
         shutdown.cancel();
         around.wait().await;
+        if let Some(service) = service {
+            service.close().await;
+        }
         if !structured.close(LOG_END) {
             tracing::warn!("lines of the structured log were lost");
         }
@@ -254,11 +251,46 @@ impl Running {
 /// Where the views are left when the engine opens them.
 type OpenedViews = Arc<Mutex<Option<Arc<dyn Views>>>>;
 
+async fn lost(service: &mut Option<Serving>) -> OwnerError {
+    match service {
+        Some(service) => service.lost().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Hands {
     executor: Arc<dyn Executor>,
     events: tokio::sync::mpsc::Receiver<antiphon_engine::ports::executor::ExecutorEvent>,
     evidence: Arc<dyn Evidence>,
-    service: Option<JoinHandle<Result<(), antiphon_executor::Error>>>,
+    service: Option<Serving>,
+}
+
+/// The executor's service, and the executor that ends it.
+struct Serving {
+    executor: Arc<ProcessExecutor>,
+    task: JoinHandle<Result<(), antiphon_executor::Error>>,
+}
+
+impl Serving {
+    /// Waits until the service ends of its own accord, which is a loss.
+    async fn lost(&mut self) -> OwnerError {
+        match (&mut self.task).await {
+            Ok(Ok(())) => EngineError::ExecutorLost("its service ended".to_owned()).into(),
+            Ok(Err(error)) => error.into(),
+            Err(panicked) => EngineError::Bug(panicked.to_string()).into(),
+        }
+    }
+
+    /// Ends the service, so that the spawner has let go of the root when this returns.
+    async fn close(self) {
+        self.executor.close().await;
+        match tokio::time::timeout(SERVICE_END, self.task).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(error = %error, "the spawner ended badly"),
+            Ok(Err(error)) => tracing::error!(error = %error, "the executor panicked"),
+            Err(_elapsed) => tracing::warn!("the spawner still kills processes"),
+        }
+    }
 }
 
 /// The executor, its service already running: recovery waits for what it hears.
@@ -281,12 +313,10 @@ fn hands(
     };
     let (executor, service, events) = ProcessExecutor::new(options, spawner)?;
     let evidence = Arc::new(executor.evidence());
-    Ok(Hands {
-        executor: Arc::new(executor),
-        events,
-        evidence,
-        service: Some(tokio::spawn(service.run())),
-    })
+    let executor = Arc::new(executor);
+    let task = tokio::spawn(service.run());
+    let service = Some(Serving { executor: Arc::clone(&executor), task });
+    Ok(Hands { executor, events, evidence, service })
 }
 
 fn views_of(root: PathBuf, opened: OpenedViews) -> antiphon_engine::owner::OpensViews {

@@ -25,7 +25,7 @@ pub(crate) fn observer(mut writer: StructuredWriter) -> Observer {
     })
 }
 
-/// Keys as facts of the seeds name them: ts, level, event, outcome, duration_s, then ids.
+/// Keys as the seeds name them: `ts`, `level`, `event`, `outcome`, `duration_s`, then ids.
 fn line(record: &Record) -> Option<Value> {
     let mut line = Map::new();
     line.insert("ts".to_owned(), json!(rfc3339(record.time_ms)));
