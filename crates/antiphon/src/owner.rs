@@ -26,7 +26,6 @@ use assembly::{Held, OwnerError};
 #[derive(Debug)]
 pub(crate) struct InProcess {
     state: AppState,
-    need: Need,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), OwnerError>>,
 }
@@ -37,16 +36,8 @@ impl InProcess {
         self.state.clone()
     }
 
-    /// Lets it finish what it has to do, and ends it.
+    /// Lets what runs finish, bounded, and ends it.
     pub(crate) async fn close(self) -> Result<(), Failure> {
-        if self.need == Need::Work {
-            let mut status = self.state.handle.watch_status();
-            let idle = status.wait_for(|status| {
-                status.runs_planned == 0 && status.runs_leased == 0 && status.runs_stopping == 0
-            });
-            // An Err says that the owner is gone: then its own end tells why.
-            idle.await.ok();
-        }
         self.shutdown.cancel();
         drop(self.state);
         match self.running.await {
@@ -76,7 +67,6 @@ pub(crate) async fn open(context: &Context, need: Need) -> Result<InProcess, Fai
     let running = tokio::spawn(running.run());
     Ok(InProcess {
         state,
-        need,
         shutdown,
         running,
     })

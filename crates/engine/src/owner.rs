@@ -1,13 +1,12 @@
 //! The owner of a root: opens the log, recovers, and runs the loop with what stands around it.
 
-use std::collections::VecDeque;
+mod start;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use antiphon_core::control::Control;
 use antiphon_core::id::Id;
-use antiphon_core::input::{Event, Owner as OwnerInput};
-use antiphon_core::machine::{LOG_FORMAT, Machine};
+use antiphon_core::machine::LOG_FORMAT;
 use antiphon_core::policy::Policy;
 use antiphon_core::record::{Body, LogCreated};
 use antiphon_ledger::TreeHead;
@@ -16,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::EngineError;
+use crate::fail;
 use crate::gate::Gate;
-use crate::handle::{CONTROLS_WAITING_MAX, Handle, Notes, SIGNALS_WAITING_MAX, Status};
+use crate::handle::Handle;
 use crate::keys::KeyMemory;
 use crate::monitor::Monitors;
 use crate::ports::clock::Clock;
@@ -27,17 +27,13 @@ use crate::ports::executor::{Executor, ExecutorEvent};
 use crate::ports::stop_switch::StopSwitch;
 use crate::ports::store::{LogReader, Store};
 use crate::ports::views::{KeyIndex, ViewBuilder};
-use crate::probe::Probes;
 use crate::project::{Observer, Projector};
 use crate::read;
-use crate::recover::{Recovered, recover};
+use crate::recover::recover;
 use crate::registry::Registry;
 use crate::scrub::Scrubber;
-use crate::suspects::Suspects;
-use crate::turn::{
-    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Sealer, Snapshots, Staged,
-    StatusBoard, Turn,
-};
+use crate::turn::Turn;
+use start::{Assembly, assemble};
 
 /// Everything that the engine is given.
 pub struct Ports {
@@ -106,13 +102,6 @@ pub struct Options {
     pub drain_ms: u64,
 }
 
-/// Smallest reserve of disk, bytes.
-const RESERVE_BYTES_MIN: u64 = 64 << 20;
-/// The reserve is at least one part in so many of the disk.
-const RESERVE_PARTS: u64 = 20;
-/// How long trees may take to die after a drain, beyond their own grace, ms.
-const STOP_MS: u64 = 10_000;
-
 /// An owner that has recovered and is ready to run.
 pub struct Owner {
     turn: Turn,
@@ -150,7 +139,9 @@ impl Owner {
         let (id, is_new) = log_id(&mut ports, log.as_mut())?;
         let views = (ports.views)(&id, log.head()?.next_seq)?;
         let mut keys = KeyMemory::new(views.keys);
+        fail::step("start.opened")?;
         let recovered = recover(log.as_mut(), keys.indexed_to()?)?;
+        fail::step("start.folded")?;
         for known in &recovered.keys {
             keys.note(known.key, known.id, known.seq);
         }
@@ -284,130 +275,5 @@ fn log_id(ports: &mut Ports, log: &mut dyn LogReader) -> Result<(Id, bool), Engi
         _ => Err(EngineError::Unverified(
             "record 0 does not create a log".to_owned(),
         )),
-    }
-}
-
-/// What a turn is assembled from.
-struct Assembly {
-    recovered: Recovered,
-    keys: KeyMemory,
-    gate: Arc<Gate>,
-    store: Box<dyn Store>,
-    executor: Arc<dyn Executor>,
-    executor_events: mpsc::Receiver<ExecutorEvent>,
-    effector: Arc<dyn Effector>,
-    clock: Arc<dyn Clock>,
-    entropy: Box<dyn Entropy>,
-}
-
-fn assemble(
-    parts: Assembly,
-    options: &Options,
-    shutdown: CancellationToken,
-) -> Result<(Turn, Handle), EngineError> {
-    let Assembly {
-        recovered,
-        keys,
-        gate,
-        store,
-        executor,
-        executor_events,
-        ..
-    } = parts;
-    let (signals, signals_end) = mpsc::channel(SIGNALS_WAITING_MAX);
-    let (controls, controls_end) = mpsc::channel(CONTROLS_WAITING_MAX);
-    let (outcomes, outcomes_end) = mpsc::channel(OUTCOMES_WAITING_MAX);
-    let (high_water_sender, high_water) = watch::channel(recovered.head.next_seq);
-    let (shown, status) = watch::channel(Arc::new(Status::unknown()));
-    let notes = Arc::new(Notes::default());
-    let total = store.space()?.total;
-    let reserve_bytes = options
-        .reserve_bytes
-        .unwrap_or_else(|| RESERVE_BYTES_MIN.max(total.checked_div(RESERVE_PARTS).unwrap_or(0)));
-    let board = StatusBoard {
-        shown,
-        notes: notes.clone(),
-        epoch: store.epoch(),
-        duplicates: 0,
-        refusals: 0,
-        letters_seq: recovered.head.next_seq,
-        is_stale: true,
-    };
-    let turn = Turn {
-        machine: Machine::new(recovered.state, options.slots_max),
-        sealer: Sealer::new(recovered.tree, recovered.last_leaf, parts.entropy),
-        committer: Committer::new(store, recovered.head),
-        keys,
-        suspects: Suspects::load(parts.effector),
-        gate: gate.clone(),
-        probes: Arc::new(Probes::new(gate.clone(), executor.clone())),
-        executor,
-        clock: parts.clock,
-        lanes: Lanes {
-            controls: controls_end,
-            outcomes: outcomes_end,
-            executor: executor_events,
-            signals: signals_end,
-        },
-        outcomes,
-        spawns: TaskTracker::new(),
-        high_water: high_water_sender,
-        board,
-        admission: Admission::new(reserve_bytes),
-        staged: Staged::default(),
-        taken: VecDeque::new(),
-        snapshots: Snapshots::new(recovered.records_since_snapshot),
-        drain: Drain {
-            shutdown,
-            finish_ms: options.drain_ms,
-            stop_ms: STOP_MS,
-        },
-    };
-    let policies = Arc::new(watch::channel(Arc::new(Policy::empty())).0);
-    let handle = Handle {
-        signals,
-        controls,
-        high_water,
-        status,
-        gate,
-        notes,
-        policies,
-    };
-    Ok((turn, handle))
-}
-
-impl Turn {
-    /// The first records of a new log, staged.
-    fn create(&mut self, log: LogCreated) -> Result<(), EngineError> {
-        let now = self.clock.now();
-        let output = self.machine.create(now, log);
-        self.stage_own(output)
-    }
-
-    /// What an owner says first: that it started, which policy is in force, what the guard files
-    /// say, and what became of the leases of an owner that was lost. Durable when it returns.
-    async fn start(&mut self, options: &Options, policy: Arc<Policy>) -> Result<(), EngineError> {
-        let lost: Vec<u64> = self.machine.leases().map(|(token, _run)| token).collect();
-        let fates = self.executor.recover(&lost).await;
-        self.step_own(Event::Started(Box::new(OwnerInput {
-            epoch: self.board.epoch,
-            pid: options.pid,
-            version: options.version.clone(),
-            leases: options.slots_max > 0,
-        })))?;
-        // Guards and fates go before the policy, under which work may start at once.
-        let (switch, maintenance) = self.gate.switch();
-        self.step_own(Event::Control(Control::SwitchSeen {
-            switch,
-            maintenance,
-        }))?;
-        self.gate.follow(self.machine.state().guards);
-        for (token, fate) in fates {
-            self.step_own(Event::Recovered { token, fate })?;
-        }
-        self.step_own(Event::Configured(policy))?;
-        self.finish_commits().await?;
-        self.publish_status();
-        Ok(())
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Turn;
 use super::seal::STAGED_INPUTS_MAX;
 use crate::error::EngineError;
+use crate::fail;
 use crate::handle::{Answered, Request, SubmitError};
 use crate::keys::Known;
 use crate::ports::executor::ExecutorEvent;
@@ -136,7 +137,9 @@ impl Turn {
         if self.taken.is_empty() {
             return self.step_if_due();
         }
+        fail::step("ingest.taken")?;
         let known = self.known_keys()?;
+        fail::step("ingest.keys_known")?;
         while self.staged.has_room() {
             let Some(taken) = self.taken.pop_front() else {
                 break;
@@ -214,8 +217,9 @@ impl Turn {
                 .recent(&hash)
                 .or_else(|| known.get(&hash).copied())
         {
-            self.board.duplicates = self.board.duplicates.saturating_add(1);
-            self.staged.answer(answer, duplicate(&event, found));
+            let known = duplicate(&event, found);
+            self.board.note_known(known.is_ok());
+            self.staged.answer(answer, known);
             return Ok(());
         }
         if is_refusable(&event) && !self.admits()? {

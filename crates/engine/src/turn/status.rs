@@ -21,6 +21,18 @@ pub(crate) struct StatusBoard {
     pub(crate) is_stale: bool,
 }
 
+impl StatusBoard {
+    /// A key was known: with the same contents, or with others, which is refused.
+    pub(super) fn note_known(&mut self, is_duplicate: bool) {
+        let counter = if is_duplicate {
+            &mut self.duplicates
+        } else {
+            &mut self.refusals
+        };
+        *counter = counter.saturating_add(1);
+    }
+}
+
 impl Turn {
     /// Shows how things stand, if something changed.
     pub(crate) fn publish_status(&mut self) {

@@ -1,0 +1,163 @@
+//! A turn put together from what was recovered, and the first thing that an owner says.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use antiphon_core::control::Control;
+use antiphon_core::input::{Event, Owner as OwnerInput};
+use antiphon_core::machine::Machine;
+use antiphon_core::policy::Policy;
+use antiphon_core::record::LogCreated;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Options;
+use crate::error::EngineError;
+use crate::gate::Gate;
+use crate::handle::{CONTROLS_WAITING_MAX, Handle, Notes, SIGNALS_WAITING_MAX, Status};
+use crate::keys::KeyMemory;
+use crate::ports::clock::Clock;
+use crate::ports::effector::Effector;
+use crate::ports::entropy::Entropy;
+use crate::ports::executor::{Executor, ExecutorEvent};
+use crate::ports::store::Store;
+use crate::probe::Probes;
+use crate::recover::Recovered;
+use crate::suspects::Suspects;
+use crate::turn::{
+    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Sealer, Snapshots, Staged,
+    StatusBoard, Turn,
+};
+
+/// Smallest reserve of disk, bytes.
+const RESERVE_BYTES_MIN: u64 = 64 << 20;
+/// The reserve is at least one part in so many of the disk.
+const RESERVE_PARTS: u64 = 20;
+/// How long trees may take to die after a drain, beyond their own grace, ms.
+const STOP_MS: u64 = 10_000;
+
+/// What a turn is assembled from.
+pub(super) struct Assembly {
+    pub(super) recovered: Recovered,
+    pub(super) keys: KeyMemory,
+    pub(super) gate: Arc<Gate>,
+    pub(super) store: Box<dyn Store>,
+    pub(super) executor: Arc<dyn Executor>,
+    pub(super) executor_events: mpsc::Receiver<ExecutorEvent>,
+    pub(super) effector: Arc<dyn Effector>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Box<dyn Entropy>,
+}
+
+pub(super) fn assemble(
+    parts: Assembly,
+    options: &Options,
+    shutdown: CancellationToken,
+) -> Result<(Turn, Handle), EngineError> {
+    let Assembly {
+        recovered,
+        keys,
+        gate,
+        store,
+        executor,
+        executor_events,
+        ..
+    } = parts;
+    let (signals, signals_end) = mpsc::channel(SIGNALS_WAITING_MAX);
+    let (controls, controls_end) = mpsc::channel(CONTROLS_WAITING_MAX);
+    let (outcomes, outcomes_end) = mpsc::channel(OUTCOMES_WAITING_MAX);
+    let (high_water_sender, high_water) = watch::channel(recovered.head.next_seq);
+    let (shown, status) = watch::channel(Arc::new(Status::unknown()));
+    let notes = Arc::new(Notes::default());
+    let total = store.space()?.total;
+    let reserve_bytes = options
+        .reserve_bytes
+        .unwrap_or_else(|| RESERVE_BYTES_MIN.max(total.checked_div(RESERVE_PARTS).unwrap_or(0)));
+    let board = StatusBoard {
+        shown,
+        notes: notes.clone(),
+        epoch: store.epoch(),
+        duplicates: 0,
+        refusals: 0,
+        letters_seq: recovered.head.next_seq,
+        is_stale: true,
+    };
+    let turn = Turn {
+        machine: Machine::new(recovered.state, options.slots_max),
+        sealer: Sealer::new(recovered.tree, recovered.last_leaf, parts.entropy),
+        committer: Committer::new(store, recovered.head),
+        keys,
+        suspects: Suspects::load(parts.effector),
+        gate: gate.clone(),
+        probes: Arc::new(Probes::new(gate.clone(), executor.clone())),
+        executor,
+        clock: parts.clock,
+        lanes: Lanes {
+            controls: controls_end,
+            outcomes: outcomes_end,
+            executor: executor_events,
+            signals: signals_end,
+        },
+        outcomes,
+        spawns: TaskTracker::new(),
+        high_water: high_water_sender,
+        board,
+        admission: Admission::new(reserve_bytes),
+        staged: Staged::default(),
+        taken: VecDeque::new(),
+        snapshots: Snapshots::new(recovered.records_since_snapshot),
+        drain: Drain {
+            shutdown,
+            finish_ms: options.drain_ms,
+            stop_ms: STOP_MS,
+        },
+    };
+    let policies = Arc::new(watch::channel(Arc::new(Policy::empty())).0);
+    let handle = Handle {
+        signals,
+        controls,
+        high_water,
+        status,
+        gate,
+        notes,
+        policies,
+    };
+    Ok((turn, handle))
+}
+
+impl Turn {
+    /// The first records of a new log, staged.
+    pub(super) fn create(&mut self, log: LogCreated) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let output = self.machine.create(now, log);
+        self.stage_own(output)
+    }
+
+    /// What an owner says first: that it started, which policy is in force, what the guard files
+    /// say, and what became of the leases of an owner that was lost. Durable when it returns.
+    pub(super) async fn start(&mut self, options: &Options, policy: Arc<Policy>) -> Result<(), EngineError> {
+        let lost: Vec<u64> = self.machine.leases().map(|(token, _run)| token).collect();
+        let fates = self.executor.recover(&lost).await;
+        self.step_own(Event::Started(Box::new(OwnerInput {
+            epoch: self.board.epoch,
+            pid: options.pid,
+            version: options.version.clone(),
+            leases: options.slots_max > 0,
+        })))?;
+        // Guards and fates go before the policy, under which work may start at once.
+        let (switch, maintenance) = self.gate.switch();
+        self.step_own(Event::Control(Control::SwitchSeen {
+            switch,
+            maintenance,
+        }))?;
+        self.gate.follow(self.machine.state().guards);
+        for (token, fate) in fates {
+            self.step_own(Event::Recovered { token, fate })?;
+        }
+        self.step_own(Event::Configured(policy))?;
+        self.finish_commits().await?;
+        self.publish_status();
+        Ok(())
+    }
+}
