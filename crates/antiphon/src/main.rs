@@ -37,6 +37,8 @@ fn main() -> ExitCode {
     }
     let Cli { global, command } = Cli::parse();
     start_log(&global, &command);
+    #[cfg(any(antiphon_plant, antiphon_failpoints))]
+    arm_faults();
     let context = Context {
         output: Output::new(global.output, global.quiet),
         verbose: global.verbose,
@@ -55,6 +57,21 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// What a build for tests is to do wrong, as its environment says.
+#[cfg(any(antiphon_plant, antiphon_failpoints))]
+fn arm_faults() {
+    #[cfg(antiphon_plant)]
+    if let Ok(name) = std::env::var("ANTIPHON_PLANT") {
+        antiphon_engine::plant::plant(name);
+    }
+    #[cfg(antiphon_failpoints)]
+    if let Ok(text) = std::env::var("ANTIPHON_FAILPOINT")
+        && let Err(text) = antiphon_engine::fail::arm(&text)
+    {
+        tracing::error!(text, "this is no fail-point");
+    }
 }
 
 /// The program's own log, on standard error: warnings, and with `-v` more.

@@ -3,6 +3,7 @@
 use std::num::TryFromIntError;
 use std::path::PathBuf;
 
+use antiphon_engine::fail::Failed;
 use antiphon_engine::ports::store::StoreError;
 use antiphon_engine::ports::views::ViewError;
 use rusqlite::ErrorCode;
@@ -48,6 +49,9 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
+    /// A fail-point of a build for tests.
+    #[error(transparent)]
+    Step(#[from] Failed),
     /// A number does not fit.
     #[error("a number is out of range")]
     Range(#[from] TryFromIntError),
@@ -69,7 +73,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Error::Sqlite(_) | Error::Journal(_) => "sqlite.failed",
+            Error::Sqlite(_) | Error::Journal(_) | Error::Step(_) => "sqlite.failed",
             Error::File { .. } => "sqlite.file",
             Error::Filesystem { .. } => "sqlite.filesystem",
             Error::CheckpointBusy => "sqlite.checkpoint_busy",
@@ -101,6 +105,7 @@ impl Error {
             | Error::Journal(_)
             | Error::CheckpointBusy
             | Error::Poisoned
+            | Error::Step(_)
             | Error::Gap { .. } => false,
         }
     }

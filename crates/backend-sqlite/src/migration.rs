@@ -3,6 +3,7 @@
 //!
 //! In: which have run, with the SHA-256 of each. Out: the views, which are made anew instead.
 
+use antiphon_engine::fail;
 use antiphon_engine::ports::store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use sha2::{Digest as _, Sha256};
@@ -112,6 +113,7 @@ fn run(connection: &mut Connection, migration: &Migration) -> Result<(), Error> 
         "INSERT INTO migration (version, name, sha256) VALUES (?1, ?2, ?3)",
         (version, name, Sha256::digest(sql).as_slice()),
     )?;
+    fail::step("start.migrated")?;
     Ok(transaction.commit()?)
 }
 

@@ -13,6 +13,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use antiphon_engine::fail;
 use antiphon_engine::ports::store::{
     Batch, Head, LogReader, Snapshot, Space, Store, StoreError, Tile,
 };
@@ -32,7 +33,12 @@ use reader::{Reader, read_head, tile_place};
 pub(crate) const DATABASE: &str = "antiphon.db";
 /// Pages of the write-ahead file after which a commit copies them back (4 MiB): the file stays
 /// this size and is overwritten, which syncs faster than a file that grows.
-const CHECKPOINT_PAGES: i64 = 1_000;
+/// With fail-points it is short enough that a test meets its end.
+const CHECKPOINT_PAGES: i64 = if cfg!(antiphon_failpoints) {
+    64
+} else {
+    1_000
+};
 /// Pages that must be added before copying back is tried again while a reader is in the way.
 const CHECKPOINT_AGAIN_PAGES: i64 = 250;
 /// Pages of the write-ahead file above which a commit waits for readers to let go (64 MiB): a
@@ -88,6 +94,19 @@ impl SqliteStore {
         })
     }
 
+    /// Deletes every snapshot: the next owner folds the log from its first record.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the log itself is not touched.
+    pub fn forget_snapshots(&mut self) -> Result<(), StoreError> {
+        let ours = self.epoch;
+        let guard = |connection: &Connection| stale_epoch(connection, ours);
+        self.write(0, guard, |connection| {
+            connection.execute("DELETE FROM snapshot", [])?;
+            Ok(())
+        })
+    }
+
     fn usable(&self, verb: &'static str) -> Result<(), StoreError> {
         if self.poisoned {
             Err(Error::Poisoned.of_store(verb, 0))
@@ -120,14 +139,18 @@ impl SqliteStore {
         guard: impl FnOnce(&Connection) -> Result<Option<StoreError>, Error>,
         change: impl FnOnce(&Connection) -> Result<(), Error>,
     ) -> Result<Option<StoreError>, Error> {
+        fail::step("store.begin")?;
         self.run("BEGIN IMMEDIATE")?;
         let refusal = guard(&self.connection)?;
         if refusal.is_some() {
             self.run("ROLLBACK")?;
             return Ok(refusal);
         }
+        fail::step("store.begun")?;
         change(&self.connection)?;
+        fail::step("store.inserted")?;
         self.run("COMMIT")?;
+        fail::step("store.committed")?;
         self.checkpoint()?;
         Ok(None)
     }
@@ -147,6 +170,7 @@ impl SqliteStore {
         if pages < self.checkpoint_at_pages {
             return Ok(());
         }
+        fail::step("store.checkpoint")?;
         self.checkpoint_at_pages = pages.saturating_add(CHECKPOINT_AGAIN_PAGES);
         let mode = if pages > WAL_PAGES_MAX {
             "RESTART"
@@ -300,7 +324,10 @@ fn open_log(root: &Path) -> Result<(Connection, u64), StoreError> {
     let mut connection = open_writer(&path, settings()).map_err(opened)?;
     // Until all has gone well; a healthy store copies back when it is dropped.
     sync_when_closed(&connection, false).map_err(opened)?;
+    let step = |name| fail::step(name).map_err(|failed| opened(failed.into()));
+    step("start.log_opened")?;
     complete_checkpoint(&connection).map_err(opened)?;
+    step("start.wal_written_back")?;
     migrate(&mut connection, MIGRATIONS)?;
     let epoch = next_epoch(&mut connection).map_err(opened)?;
     // SQLite syncs the name of its write-ahead file itself, and keeps quiet when that fails.
@@ -336,6 +363,7 @@ fn next_epoch(connection: &mut Connection) -> Result<u64, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute("UPDATE meta SET value = value + 1 WHERE key = 'epoch'", [])?;
     let epoch = read_epoch(&transaction)?;
+    fail::step("start.epoch_counted")?;
     // Only an explicit commit reports that its sync failed.
     transaction.commit()?;
     Ok(epoch)

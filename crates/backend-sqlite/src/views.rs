@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use antiphon_core::id::Id;
+use antiphon_engine::fail;
 use antiphon_engine::ports::views::{KeyIndex, ViewBuilder, ViewError, Views};
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -153,6 +154,7 @@ impl ViewFile {
         transaction.pragma_update(None, "user_version", VERSION)?;
         let sql = "INSERT INTO progress (one, log_id) VALUES (1, ?1)";
         transaction.execute(sql, [log_id.as_bytes()])?;
+        fail::step("start.views_made")?;
         transaction.commit()?;
         Ok(connection)
     }

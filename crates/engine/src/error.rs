@@ -3,6 +3,7 @@
 use antiphon_core::record::CodecError;
 use antiphon_core::state::ApplyError;
 
+use crate::fail::Failed;
 use crate::ports::store::StoreError;
 use crate::ports::views::ViewError;
 use crate::read::ReadError;
@@ -31,6 +32,9 @@ pub enum EngineError {
     /// The system gave no randomness.
     #[error("no randomness for salts")]
     Entropy(#[source] std::io::Error),
+    /// A fail-point of a build for tests.
+    #[error(transparent)]
+    Step(#[from] Failed),
     /// The executor is gone: what runs is out of control.
     #[error("the executor was lost: {0}")]
     ExecutorLost(String),
@@ -51,7 +55,7 @@ impl EngineError {
             EngineError::Read(ReadError::Body { .. }) => "store.version",
             EngineError::Views(_) | EngineError::Entropy(_) => "store.io",
             EngineError::ExecutorLost(_) => "engine.executor_lost",
-            EngineError::Codec(_) | EngineError::Bug(_) => "engine.bug",
+            EngineError::Codec(_) | EngineError::Step(_) | EngineError::Bug(_) => "engine.bug",
         }
     }
 }

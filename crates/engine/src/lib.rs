@@ -10,6 +10,7 @@
 //! durable; a failed commit is final for the process.
 
 pub mod error;
+pub mod fail;
 pub mod gate;
 pub mod handle;
 pub mod health;

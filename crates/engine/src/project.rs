@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::EngineError;
+use crate::fail;
 use crate::ports::store::LogReader;
 use crate::ports::views::{Projected, ViewBuilder};
 use crate::read;
@@ -109,6 +110,7 @@ impl Projector {
             if records.is_empty() {
                 return Ok(());
             }
+            fail::step("views.read")?;
             self.views.project(&records)?;
             let known = records.partition_point(|record| record.seq < self.observed_from);
             (self.observer)(records.get(known..).unwrap_or_default());

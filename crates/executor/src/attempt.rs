@@ -5,6 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use antiphon_core::report::{self, NotStarted, Output, Report, StopCause};
+use antiphon_engine::fail;
 use antiphon_engine::ports::executor::ExecutorEvent;
 use antiphon_spawner::wire::{Ended, Exit, KeeperAnswer, KeeperRequest};
 use rustix::process::Signal;
@@ -76,6 +77,7 @@ impl Attempt {
         // Under one lock with the order to stop, so that the order comes after the launch.
         let mut controls = shared.controls();
         let descriptors = standard.each_ref().map(|descriptor| descriptor.as_fd());
+        fail::step("attempt.sending")?;
         keeper.send(message, &descriptors)?;
         self.launch = None;
         if let Some(control) = controls.get_mut(&self.token) {

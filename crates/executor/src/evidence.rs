@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use antiphon_core::id::Digest;
+use antiphon_engine::fail;
 use antiphon_engine::ports::evidence::Evidence;
 use rustix::fs::OFlags;
 
@@ -38,11 +39,15 @@ impl EvidenceFolder {
             options.write(true).create(true).truncate(true).mode(0o600);
             let mut file = options.open(&draft)?;
             file.write_all(bytes)?;
+            fail::step("evidence.written")?;
             file.sync_all()?;
+            fail::step("evidence.synced")?;
             std::fs::rename(&draft, &path)?;
+            fail::step("evidence.renamed")?;
         }
         // Also when the file was there: who made it may have died before this.
-        File::open(&self.0)?.sync_all()
+        File::open(&self.0)?.sync_all()?;
+        Ok(fail::step("evidence.folder_synced")?)
     }
 }
 

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use antiphon_engine::fail;
 use antiphon_spawner::{exit_name, note_name};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -125,7 +126,9 @@ impl Folders {
     fn hand_over(&self, spare: &str, token: u64, note: &[u8]) -> io::Result<()> {
         let (folder, name) = (token.to_string(), note_name(token));
         let renamed = self.write(&note_of(spare), note).and_then(|()| {
+            fail::step("attempt.note_written")?;
             self.rename(&note_of(spare), &name)?;
+            fail::step("attempt.note_named")?;
             let renamed = self.rename(spare, &folder);
             renamed.inspect_err(|_| self.remove(&name, AtFlags::empty()))
         });

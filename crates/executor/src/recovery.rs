@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use antiphon_core::id::Digest;
 use antiphon_core::report::{Fate, Output, ResultFile};
+use antiphon_engine::fail;
 use antiphon_spawner::wire::{Ended, Exit};
 use antiphon_spawner::{CLEAN_FILE, exit_name, note_name};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -175,8 +176,10 @@ impl Shared {
         let file = rustix::fs::openat(&self.run, &draft, flags | OFlags::CLOEXEC, mode)?;
         let mut file = File::from(file);
         file.write_all(&serde_json::to_vec(&entered)?)?;
+        fail::step("start.boot_written")?;
         file.sync_all()?;
         rustix::fs::renameat(&self.run, &draft, &self.run, BOOT_FILE)?;
+        fail::step("start.boot_named")?;
         rustix::fs::fsync(&self.run)?;
         Ok(leases_above)
     }

@@ -10,15 +10,22 @@ use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
 
 use antiphon_core::id::Digest;
+use antiphon_engine::fail;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 /// Makes `name` in `directory` hold `bytes`, durably; what stood there is replaced.
 pub(crate) fn replace(directory: BorrowedFd<'_>, name: &CStr, bytes: &[u8]) -> io::Result<()> {
-    let write = |file: &mut File| file.write_all(bytes).and_then(|()| file.sync_all());
+    let write = |file: &mut File| {
+        file.write_all(bytes)?;
+        fail::step("declared.written")?;
+        file.sync_all()?;
+        Ok(fail::step("declared.synced")?)
+    };
     appear(directory, name, write, RenameFlags::empty())?;
+    fail::step("declared.renamed")?;
     rustix::fs::fsync(directory)?;
-    Ok(())
+    Ok(fail::step("declared.folder_synced")?)
 }
 
 /// Makes `name` in `directory` hold `bytes` if nothing has that name yet. Not synced: for what is

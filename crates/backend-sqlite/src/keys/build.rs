@@ -1,5 +1,6 @@
 //! Writes the key index: tail, runs, merges and the end of old runs.
 
+use antiphon_engine::fail;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::bloom::Bloom;
@@ -25,10 +26,14 @@ pub(crate) struct KeySizes {
 impl KeySizes {
     /// Runs of 64 Ki keys (3 MiB), merged by eight into runs of 512 Ki keys (25 MiB) and no more:
     /// a merge stays beneath a second of disk, and at 30 million keys a lookup asks some sixty
-    /// filters.
+    /// filters. With fail-points so few that a test meets a run and a merge.
     pub(crate) const PRODUCTION: Self = Self {
-        run_keys: 65_536,
-        merged_runs: 8,
+        run_keys: if cfg!(antiphon_failpoints) {
+            32
+        } else {
+            65_536
+        },
+        merged_runs: if cfg!(antiphon_failpoints) { 2 } else { 8 },
         tier_max: 1,
     };
 }
@@ -116,6 +121,7 @@ fn write_run(connection: &Connection, batch: &KeyBatch) -> Result<(), Error> {
         i64::try_from(batch.upto_seq)?,
         i64::try_from(batch.elapsed_ms)?,
     )?;
+    fail::step("keys.run_written")?;
     connection.execute("DELETE FROM key_tail", [])?;
     connection.execute("UPDATE progress SET tail_keys = 0", [])?;
     Ok(())
@@ -162,6 +168,7 @@ fn merge(connection: &Connection, tier: u32, count: usize) -> Result<(), Error> 
         .max()
         .unwrap_or_default();
     writer.finish(tier.saturating_add(1), upto_seq, newest_ms)?;
+    fail::step("keys.runs_merged")?;
     runs.iter()
         .try_for_each(|run| remove_run(connection, run.run))
 }

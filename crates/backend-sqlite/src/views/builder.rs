@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use antiphon_engine::fail;
 use antiphon_engine::ports::views::{Projected, ViewBuilder, ViewError};
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -57,6 +58,7 @@ impl SqliteViewBuilder {
             next_seq = next_seq.saturating_add(1);
         }
         let entries = projector.finish()?;
+        fail::step("views.projected")?;
         let keys = KeyBatch {
             first_seq: complete_to,
             upto_seq: next_seq,
@@ -68,6 +70,7 @@ impl SqliteViewBuilder {
             .prepare_cached("UPDATE progress SET complete_to = ?1")?
             .execute([i64::try_from(next_seq)?])?;
         transaction.commit()?;
+        fail::step("views.committed")?;
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Options;
 use crate::error::EngineError;
+use crate::fail;
 use crate::gate::Gate;
 use crate::handle::{CONTROLS_WAITING_MAX, Handle, Notes, SIGNALS_WAITING_MAX, Status};
 use crate::keys::KeyMemory;
@@ -139,6 +140,7 @@ impl Turn {
     pub(super) async fn start(&mut self, options: &Options, policy: Arc<Policy>) -> Result<(), EngineError> {
         let lost: Vec<u64> = self.machine.leases().map(|(token, _run)| token).collect();
         let fates = self.executor.recover(&lost).await;
+        fail::step("start.fates_known")?;
         self.step_own(Event::Started(Box::new(OwnerInput {
             epoch: self.board.epoch,
             pid: options.pid,
@@ -157,6 +159,7 @@ impl Turn {
         }
         self.step_own(Event::Configured(policy))?;
         self.finish_commits().await?;
+        fail::step("start.recorded")?;
         self.publish_status();
         Ok(())
     }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::Turn;
 use super::seal::Held;
 use crate::error::EngineError;
+use crate::fail;
 use crate::ports::store::{Batch, Head, Snapshot, Space, Store, StoreError};
 
 /// Bytes up to which a batch is committed on the loop's own thread.
@@ -101,6 +102,7 @@ impl Committer {
             .map(|flight| flight.held)
             .unwrap_or_default();
         result?;
+        fail::step("commit.durable_there")?;
         self.store = Some(store);
         Ok(Landed { batch, held })
     }
@@ -196,6 +198,7 @@ impl Turn {
             return Ok(());
         }
         self.sealer.close(&mut batch);
+        fail::step("seal.sealed")?;
         self.admission.wrote(bytes);
         self.snapshots.count(batch.turn.count);
         #[cfg(antiphon_plant)]
@@ -205,6 +208,7 @@ impl Turn {
         }
         if bytes <= INLINE_BYTES_MAX {
             let landed = self.committer.commit_here(batch, held)?;
+            fail::step("commit.durable_here")?;
             self.land(landed);
             Ok(())
         } else {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Turn;
 use crate::error::EngineError;
+use crate::fail;
 use crate::handle::{Answered, SubmitError};
 
 impl Turn {
@@ -40,7 +41,10 @@ impl Turn {
         let machine = &mut self.machine;
         let stepped = catch_unwind(AssertUnwindSafe(|| machine.step(input)));
         match stepped {
-            Ok(output) => self.stage(output, answer),
+            Ok(output) => {
+                fail::step("decide.stepped")?;
+                self.stage(output, answer)
+            }
             Err(panic) => {
                 self.suspects.strike(self.staged.events());
                 Err(EngineError::Bug(panic_text(panic.as_ref())))

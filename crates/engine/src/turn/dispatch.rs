@@ -6,6 +6,7 @@ use antiphon_core::report::NotStarted;
 
 use super::Turn;
 use super::seal::Held;
+use crate::fail;
 
 impl Turn {
     /// Lets go what waited for a batch that is durable now.
@@ -31,11 +32,16 @@ impl Turn {
             }
         }
         for waiting in answers {
+            if fail::step("dispatch.answer").is_err() {
+                continue;
+            }
             // Whoever asked and left does not need the answer.
             waiting.sender.send(waiting.answer).ok();
         }
         for token in ended {
-            self.executor.forget(token);
+            if fail::step("dispatch.forget").is_ok() {
+                self.executor.forget(token);
+            }
         }
         self.board.letters_seq = letters_seq.unwrap_or(self.board.letters_seq);
         self.board.is_stale = true;
@@ -51,7 +57,10 @@ impl Turn {
         let outcomes = self.outcomes.clone();
         self.spawns.spawn(async move {
             let started = match gate.pass().await {
-                Some(_pass) => executor.launch(launch).await,
+                Some(_pass) => match fail::step("dispatch.spawn") {
+                    Ok(()) => executor.launch(launch).await,
+                    Err(failed) => Err(NotStarted::Later(failed.to_string())),
+                },
                 None => Err(NotStarted::Gate),
             };
             if let Err(why) = started {

@@ -6,6 +6,7 @@ use antiphon_core::run::Phase;
 
 use super::Turn;
 use crate::error::EngineError;
+use crate::fail;
 use crate::ports::executor::{ExecutorEvent, Launch};
 use crate::probe::Probes;
 
@@ -59,10 +60,13 @@ pub(super) fn event_of(
     probes: &Probes,
 ) -> Result<Option<Event>, EngineError> {
     match event {
-        Some(ExecutorEvent::Reported { token, report }) => match probes.take(token, report) {
-            Ok(()) => Ok(None),
-            Err(report) => Ok(Some(Event::Reported { token, report })),
-        },
+        Some(ExecutorEvent::Reported { token, report }) => {
+            fail::step("execute.report_received")?;
+            match probes.take(token, report) {
+                Ok(()) => Ok(None),
+                Err(report) => Ok(Some(Event::Reported { token, report })),
+            }
+        }
         Some(ExecutorEvent::Lost { reason }) => Err(EngineError::ExecutorLost(reason)),
         None => Err(EngineError::ExecutorLost("it ended".to_owned())),
     }

@@ -7,10 +7,16 @@ use tokio::sync::mpsc;
 
 use super::Turn;
 use crate::error::EngineError;
+use crate::fail;
 use crate::ports::store::Snapshot;
 
 /// Records after which a snapshot is taken: a start reads at most about two times as many.
-pub(crate) const SNAPSHOT_EVERY: u64 = 16_384;
+/// With fail-points it is often enough that a test meets one.
+pub(crate) const SNAPSHOT_EVERY: u64 = if cfg!(antiphon_failpoints) {
+    128
+} else {
+    16_384
+};
 /// Records that are worth a last snapshot when the owner goes.
 const LAST_SNAPSHOT_AFTER: u64 = 1_024;
 
@@ -70,7 +76,9 @@ impl Turn {
     }
 
     fn record_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), EngineError> {
+        fail::step("snapshot.made")?;
         self.committer.put_snapshot(snapshot)?;
+        fail::step("snapshot.written")?;
         let sha256 = Digest::of(&snapshot.bytes);
         self.step_own(Event::SnapshotWritten {
             at_seq: snapshot.at_seq,

@@ -7,6 +7,7 @@ use antiphon_core::id::Digest;
 use antiphon_core::input::{Intent, Malformed};
 use antiphon_core::json::{Document, JsonError, JsonLimits};
 use antiphon_core::time::rfc3339;
+use antiphon_engine::fail;
 use antiphon_engine::ports::intake::{Intake, IntakeAnswer};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -47,7 +48,11 @@ impl<I: Intake> Session<'_, I> {
         if heard == Heard::Created && will_be_closed(place.descriptor(), &name) {
             return self.unsettle(name);
         }
-        match candidate::read(place.descriptor(), &name, &self.options.owners) {
+        let candidate = match fail::step("inbox.reading") {
+            Ok(()) => candidate::read(place.descriptor(), &name, &self.options.owners),
+            Err(failed) => Candidate::Shortage(failed.into()),
+        };
+        match candidate {
             Candidate::Gone => {}
             Candidate::Changing => self.unsettle(name),
             Candidate::Shortage(error) => {

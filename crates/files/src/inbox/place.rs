@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
+use antiphon_engine::fail;
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -70,6 +71,7 @@ impl Place {
         if let Some(left) = self.has_left(name, identity)? {
             return Ok(left);
         }
+        fail::step("inbox.removing")?;
         match rustix::fs::unlinkat(self.descriptor(), name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(Left::Gone),
             Err(errno) => Err(errno.into()),
@@ -98,6 +100,7 @@ impl Place {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 created => created?,
             }
+            fail::step("inbox.reason_written")?;
             let moved = rustix::fs::renameat_with(
                 self.descriptor(),
                 name,
@@ -106,7 +109,10 @@ impl Place {
                 RenameFlags::NOREPLACE,
             );
             match moved {
-                Ok(()) => return Ok(Left::Gone),
+                Ok(()) => {
+                    fail::step("inbox.parked")?;
+                    return Ok(Left::Gone);
+                }
                 Err(errno) => {
                     rustix::fs::unlinkat(rejected.as_fd(), &*reason_name, AtFlags::empty())?;
                     match errno {
