@@ -64,16 +64,19 @@ pub fn transition(phase: &Phase, happening: Happening<'_>, task: &Task) -> Trans
         (Phase::Leased { .. }, H::Deadline) => Transition::Stop(StopCause::Deadline),
         (Phase::Leased { .. }, H::Stopped) => Transition::Stop(StopCause::Stopped),
         (Phase::Leased { .. }, H::NotStarted(why)) => not_started(why),
-        (Phase::Stopping { cause, .. }, H::NotStarted(_)) => never_ran(*cause),
-        (Phase::Leased { .. }, H::Reported(report)) => Transition::Settle(reported(report, task)),
-        (Phase::Stopping { cause, .. }, H::Reported(report)) => stopped(*cause, report, task),
-        (Phase::Stopping { cause, .. }, H::Recovered(Fate::Reported(report)))
-            if report.exited_before_stop =>
-        {
-            stopped(*cause, report, task)
+        (Phase::Stopping { cause, .. }, H::NotStarted(_) | H::Recovered(Fate::NeverStarted)) => {
+            never_ran(*cause)
         }
-        (Phase::Leased { .. } | Phase::Stopping { .. }, H::Recovered(fate)) => {
-            recovered(fate, task)
+        (Phase::Leased { .. }, H::Reported(report)) => Transition::Settle(reported(report, task)),
+        (Phase::Stopping { cause, .. }, H::Reported(report)) => {
+            Transition::Settle(stopped(*cause, report, task))
+        }
+        (Phase::Stopping { cause, .. }, H::Recovered(Fate::Reported(report))) => {
+            Transition::Settle(stopped(*cause, report, task))
+        }
+        (Phase::Leased { .. }, H::Recovered(fate)) => recovered(fate, task),
+        (Phase::Stopping { .. }, H::Recovered(Fate::Dead | Fate::Unproven)) => {
+            Transition::Settle(Outcome::Unknown)
         }
     }
 }
@@ -98,7 +101,13 @@ pub fn tries_again(ending: &Ending, task: &Task) -> bool {
     match ending.outcome {
         Outcome::Succeeded => false,
         Outcome::Failed | Outcome::TimedOut => has_tries,
-        Outcome::Unknown => has_tries && ending.proven_dead && task.on_lost == Interrupted::Retry,
+        Outcome::Unknown => {
+            has_tries
+                && ending.proven_dead
+                && task.on_lost == Interrupted::Retry
+                // What someone cancelled does not come back because its owner was lost.
+                && ending.cause != Some(StopCause::Cancelled)
+        }
         Outcome::Cancelled => {
             ending.cause == Some(StopCause::Stopped) && task.on_stop == Interrupted::Retry
         }
@@ -107,8 +116,7 @@ pub fn tries_again(ending: &Ending, task: &Task) -> bool {
 
 fn not_started(why: &NotStarted) -> Transition {
     match why {
-        NotStarted::Gate => Transition::Return(0),
-        NotStarted::Later(_) => Transition::Return(SPAWN_BACKOFF_MS),
+        NotStarted::Gate | NotStarted::Later(_) => Transition::Return(SPAWN_BACKOFF_MS),
         NotStarted::Never(_) => Transition::Settle(Outcome::Failed),
     }
 }
@@ -140,16 +148,16 @@ fn succeeded(report: &Report, task: &Task) -> bool {
     report.exit == Exit::Code(0) && result_is_good && report.executor_stop.is_none()
 }
 
-fn stopped(cause: StopCause, report: &Report, task: &Task) -> Transition {
-    Transition::Settle(if report.exited_before_stop && succeeded(report, task) {
-        Outcome::Succeeded
-    } else {
-        match cause {
-            StopCause::Deadline => Outcome::TimedOut,
-            StopCause::Output => Outcome::Failed,
-            StopCause::Cancelled | StopCause::Stopped => Outcome::Cancelled,
-        }
-    })
+/// How an attempt ended that had been told to stop.
+fn stopped(cause: StopCause, report: &Report, task: &Task) -> Outcome {
+    if report.exited_before_stop && succeeded(report, task) {
+        return Outcome::Succeeded;
+    }
+    match cause {
+        StopCause::Deadline => Outcome::TimedOut,
+        StopCause::Output => Outcome::Failed,
+        StopCause::Cancelled | StopCause::Stopped => Outcome::Cancelled,
+    }
 }
 
 fn recovered(fate: &Fate, task: &Task) -> Transition {
@@ -161,3 +169,6 @@ fn recovered(fate: &Fate, task: &Task) -> Transition {
         Fate::Reported(_) | Fate::Dead | Fate::Unproven => Transition::Settle(Outcome::Unknown),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,9 +150,7 @@ impl Expression {
             context.set_variable_resolver(scope);
             match Value::resolve_val(&self.tree, &context) {
                 Ok(value) => take(value.as_ref()),
-                Err(error) => Err(EvaluationError::Failed {
-                    message: error.to_string(),
-                }),
+                Err(error) => Err(EvaluationError::failed(&error)),
             }
         });
         // Nothing outlives the unwinding but the error: the closure only reads what is shared.
@@ -270,7 +268,17 @@ pub enum EvaluationError {
     },
 }
 
+/// Characters of what CEL says: it may repeat whole values, and what it says is recorded.
+const MESSAGE_CHARACTERS_MAX: usize = 400;
+
 impl EvaluationError {
+    fn failed(error: &dyn fmt::Display) -> Self {
+        let message = error.to_string();
+        Self::Failed {
+            message: message.chars().take(MESSAGE_CHARACTERS_MAX).collect(),
+        }
+    }
+
     fn wrong_type(expected: &'static str, value: &dyn Val) -> Self {
         Self::WrongType {
             expected,

@@ -28,9 +28,11 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 pub const ENVELOPE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of an output or a result that stand in the record; more goes to evidence.
 pub const INLINE_OUTPUT_BYTES_MAX: usize = 16 * 1024;
-/// Records of one step's cascade; the rest waits for the next turn.
+/// Signals of one cascade within a step, at which rules are refused; and records of timers in one
+/// step, the rest of which are due in the next.
 pub const CASCADE_RECORDS_MAX: usize = 256;
-/// Causal depth of a signal within one chain before its rules are refused.
+/// Depth of the cascade of one step at which rules are refused; across steps a chain may be longer,
+/// and a rule that feeds itself meets its breaker.
 pub const CAUSAL_DEPTH_MAX: u32 = 16;
 /// Rules for one signal name.
 pub const RULES_PER_SIGNAL_MAX: usize = 64;
@@ -57,7 +59,7 @@ pub const COMPREHENSION_DEPTH_MAX: usize = 1;
 pub const COMPREHENSION_LITERAL_DEPTH_MAX: usize = 2;
 /// Attempts of one run, the first included.
 pub const ATTEMPTS_MAX: u32 = 100;
-/// Runs that wait or run at one time; above it signals are refused.
+/// Runs and open asks at one time; above it signals are refused.
 pub const LIVE_RUNS_MAX: usize = 200_000;
 /// Dead letters kept; beyond it the oldest is purged with a record.
 pub const DEAD_LETTERS_MAX: usize = 100_000;
@@ -89,6 +91,9 @@ pub const PRIORITY_MAX: u8 = 10;
 pub const SPAWN_BACKOFF_MS: u64 = 1_000;
 /// Runs listed by a decision; a signal that would plan more is refused its rest.
 pub const RUNS_PER_SIGNAL_MAX: usize = 64;
+/// Bytes of facts that the decision on one signal may record for runs and asks, beside the signal's
+/// own: a body has room for both.
+pub const FOLLOWING_FACTS_BYTES_MAX: usize = 128 * 1024;
 /// Firings that the rate of one rule may count.
 pub const RATE_LIMIT_MAX: u32 = 1_000;
 /// Ancestors that a signal remembers, to notice a rule that feeds itself.

@@ -1,7 +1,7 @@
 //! The machine: inputs in, records and effects out.
 //!
-//! In: [`Machine::step`], which decides, and [`Machine::replay`], which only applies. Out: sealing and
-//! doing, which are the engine's. Invariants: `step` changes the state only through `apply`; it never
+//! In: [`Machine::step`], which decides. Out: replaying, which is [`State::apply`]'s alone; sealing
+//! and doing, which are the engine's. Invariants: `step` changes the state only through `apply`; it never
 //! waits, never fails and never looks; refusal and failure are values in its records.
 
 mod accept;
@@ -100,6 +100,7 @@ impl Machine {
     /// The records that begin a log, before any input.
     pub fn create(&mut self, at: crate::time::Instant, log: LogCreated) -> Output {
         let mut step = Step::begin(self, at);
+        step.elapsed_ms = 0;
         step.record(Body::LogCreated(Box::new(log)));
         step.output
     }
@@ -111,15 +112,26 @@ impl Machine {
         }
         let mut step = Step::begin(self, input.at);
         step.notice_clock();
-        step.run_timers();
+        if step.machine.is_configured() {
+            step.run_timers();
+        }
         step.handle(input.event);
-        step.lease_all();
+        if step.machine.is_configured() {
+            step.lease_all();
+        }
         step.output
+    }
+
+    /// Whether the policy that it decides by is the one that the log has in force. Until then
+    /// nothing is due and nothing is leased: rules that should hear of it are not there yet.
+    fn is_configured(&self) -> bool {
+        self.state.policy == Some(self.policy.digest())
     }
 
     fn start(&mut self, at: crate::time::Instant, owner: &Owner) -> Output {
         let mut step = Step::begin(self, at);
         step.elapsed_ms = step.machine.state.time.restarted(at).elapsed_ms;
+        let jumped_ms = step.wall_jump_ms();
         step.record(Body::OwnerStarted(Box::new(OwnerStarted {
             boot: Boot(at.boot_id),
             boot_ms: at.boot_ms,
@@ -128,6 +140,7 @@ impl Machine {
             pid: owner.pid,
             version: owner.version.clone(),
         })));
+        step.note_jump(jumped_ms);
         step.output
     }
 
@@ -182,7 +195,16 @@ impl<'m> Step<'m> {
     }
 
     fn notice_clock(&mut self) {
-        let by_ms = self.state().time.wall_jump_ms(self.at);
+        self.note_jump(self.wall_jump_ms());
+    }
+
+    fn wall_jump_ms(&self) -> i64 {
+        self.state()
+            .time
+            .wall_jump_ms(self.at.wall_ms, self.elapsed_ms)
+    }
+
+    fn note_jump(&mut self, by_ms: i64) {
         if by_ms.unsigned_abs() > WALL_JUMP_MS {
             self.record(Body::ClockJumped(Box::new(ClockJumped { by_ms })));
         }
@@ -192,7 +214,7 @@ impl<'m> Step<'m> {
         match event {
             Event::Signal { draft, origin } => self.signal(*draft, origin),
             Event::Intent(intent) => self.intent(&intent),
-            Event::Malformed { what, key } => self.malformed(&what, key),
+            Event::Malformed { what, key } => self.malformed(*what, key),
             Event::Reported { token, report } => self.reported(token, report),
             Event::NotStarted { token, why } => self.not_started(token, &why),
             Event::Recovered { token, fate } => self.recovered(token, fate),
@@ -213,7 +235,9 @@ impl<'m> Step<'m> {
     }
 
     fn signal(&mut self, draft: crate::signal::Draft, origin: Origin) {
-        if self.state().runs.len() >= LIVE_RUNS_MAX {
+        // An ask is a unit of work like any other: what is planned and what asks first share a limit.
+        let state = self.state();
+        if state.runs.len().saturating_add(state.asks.len()) >= LIVE_RUNS_MAX {
             self.output.reply = Reply::Full;
             return;
         }

@@ -153,3 +153,11 @@ pub enum CodecError {
         version: u32,
     },
 }
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}

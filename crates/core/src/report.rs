@@ -76,14 +76,16 @@ pub enum StopCause {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
+    /// CPU time of leader and reaped children, ms.
+    pub cpu_ms: u64,
     /// From start to the death of the tree, ms of boot time.
     pub duration_ms: u64,
+    /// Set when the executor itself stopped the tree.
+    pub executor_stop: Option<StopCause>,
     /// How the leader ended.
     pub exit: Exit,
     /// Whether the leader had ended before the first signal was sent to the tree.
     pub exited_before_stop: bool,
-    /// Set when the executor itself stopped the tree.
-    pub executor_stop: Option<StopCause>,
     /// Peak resident memory of the leader, KiB.
     pub memory_kib_max: u64,
     /// Processes besides the leader that had to be killed.
@@ -94,8 +96,6 @@ pub struct Report {
     pub stderr: Output,
     /// Standard output.
     pub stdout: Output,
-    /// CPU time of leader and reaped children, ms.
-    pub cpu_ms: u64,
 }
 
 /// Why an attempt could not be started.

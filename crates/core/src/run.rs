@@ -132,6 +132,8 @@ pub struct Run {
     pub planned_seq: u64,
     /// Its task's priority.
     pub priority: u8,
+    /// How often the dead letter that it came from had been replayed.
+    pub replays: u32,
     /// The signal that planned it.
     pub signal: Id,
     /// That signal's name.

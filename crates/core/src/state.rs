@@ -139,10 +139,10 @@ pub struct Letter {
     pub parked_ms: u64,
     /// What it is about.
     pub payload: Payload,
+    /// How often it, or what it came from, was replayed.
+    pub replays: u32,
     /// The record that parked it.
     pub seq: u64,
-    /// How often it was replayed.
-    pub replays: u32,
     /// Who could not process it.
     pub subject: String,
     /// Wall time when it was parked, ms since 1970 UTC.

@@ -90,12 +90,12 @@ impl LogTime {
             .max(self.elapsed_ms)
     }
 
-    /// By how much the wall clock moved against elapsed time since the last record, ms
-    /// (positive: forward).
+    /// By how much the wall clock moved against elapsed time from the last record to the moment at
+    /// which they stand at `wall_ms` and `elapsed_ms`, ms (positive: forward).
     #[must_use]
-    pub fn wall_jump_ms(&self, now: Instant) -> i64 {
-        let elapsed = self.elapsed_at(now).saturating_sub(self.elapsed_ms);
-        let wall_moved = now.wall_ms.saturating_sub(self.wall_ms);
+    pub fn wall_jump_ms(&self, wall_ms: i64, elapsed_ms: u64) -> i64 {
+        let elapsed = elapsed_ms.saturating_sub(self.elapsed_ms);
+        let wall_moved = wall_ms.saturating_sub(self.wall_ms);
         wall_moved.saturating_sub(i64::try_from(elapsed).unwrap_or(i64::MAX))
     }
 }
@@ -137,7 +137,10 @@ mod tests {
         let start = LogTime::default().restarted(at(1_000_000, 500, 9));
         let back = at(1_000_000 - 259_200_000, 1_500, 9);
         assert_eq!(start.elapsed_at(back), start.elapsed_ms + 1_000);
-        assert_eq!(start.wall_jump_ms(back), -259_201_000);
+        assert_eq!(
+            start.wall_jump_ms(back.wall_ms, start.elapsed_at(back)),
+            -259_201_000
+        );
     }
 
     #[test]

@@ -107,8 +107,8 @@ impl<'a> Projector<'a> {
             }
             Body::LetterParked(body) => {
                 self.remember(body.key.as_ref(), record.seq, body.id);
-                let sql = "INSERT INTO letter (seq, id) VALUES (?1, ?2)";
-                self.execute(sql, (seq, body.id.as_bytes()))
+                let sql = "INSERT INTO letter (seq, id, replays) VALUES (?1, ?2, ?3)";
+                self.execute(sql, (seq, body.id.as_bytes(), body.replays))
             }
             Body::LettersPurged(body) => {
                 for letter in &body.letters {

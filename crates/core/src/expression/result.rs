@@ -85,9 +85,9 @@ fn write_members(
                 };
                 write_scalar(name.inner(), out)?;
                 out.push(b':');
-                let entry = map.get(member).map_err(|error| EvaluationError::Failed {
-                    message: error.to_string(),
-                })?;
+                let entry = map
+                    .get(member)
+                    .map_err(|error| EvaluationError::failed(&error))?;
                 write_at(entry.as_ref(), limits, inside, out)?;
             }
         }
@@ -111,7 +111,5 @@ fn write_scalar<T: serde::Serialize + ?Sized>(
     scalar: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), EvaluationError> {
-    serde_json::to_writer(out, scalar).map_err(|error| EvaluationError::Failed {
-        message: error.to_string(),
-    })
+    serde_json::to_writer(out, scalar).map_err(|error| EvaluationError::failed(&error))
 }

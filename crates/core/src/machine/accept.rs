@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Step;
 use super::decide::{Decided, Hearing, state_document};
+use super::park::Unprocessed;
 use crate::id::Id;
 use crate::limits::{CASCADE_RECORDS_MAX, LINEAGE_MAX};
 use crate::name::RuleName;
@@ -58,28 +59,8 @@ impl Arrival {
 /// Rules whose expressions failed, and the signal that they failed on.
 struct Errors {
     payload: Payload,
+    replays: u32,
     rules: Vec<(RuleName, String)>,
-}
-
-impl Errors {
-    fn of(decisions: &[RuleVerdict], draft: &Draft, id: Id, correlation: Id) -> Option<Self> {
-        let errored = decisions
-            .iter()
-            .filter(|said| said.verdict == Verdict::Errored);
-        let rules: Vec<_> = errored
-            .map(|said| (said.rule.clone(), said.detail.clone().unwrap_or_default()))
-            .collect();
-        let payload = || Payload::Signal {
-            correlation,
-            facts: draft.facts.clone(),
-            signal: id,
-            signal_name: draft.name.clone(),
-        };
-        (!rules.is_empty()).then(|| Self {
-            payload: payload(),
-            rules,
-        })
-    }
 }
 
 impl Step<'_> {
@@ -87,21 +68,24 @@ impl Step<'_> {
     /// the record of the first.
     pub(super) fn accept(&mut self, first: Arrival) -> (Id, u64) {
         let mut accepted = None;
+        // Each cascade has room of its own: timers that were due before it take none of it.
+        let begun = self.output.records.len();
         let mut waiting = VecDeque::from([first]);
         while let Some(arrival) = waiting.pop_front() {
-            let (id, seq, emissions) = self.accept_one(arrival, waiting.len());
+            let made = self.output.records.len().saturating_sub(begun);
+            let taken = made.saturating_add(waiting.len()).saturating_add(1);
+            let room = CASCADE_RECORDS_MAX.saturating_sub(taken);
+            let (id, seq, emissions) = self.accept_one(arrival, room);
             accepted.get_or_insert((id, seq));
             waiting.extend(emissions);
         }
         accepted.unwrap_or((Id::from_bytes([0; 16]), 0))
     }
 
-    fn accept_one(&mut self, arrival: Arrival, waiting: usize) -> (Id, u64, Vec<Arrival>) {
+    fn accept_one(&mut self, arrival: Arrival, room: usize) -> (Id, u64, Vec<Arrival>) {
         let policy: Arc<Policy> = self.machine.policy.clone();
         let id = self.next_id(0);
         let correlation = arrival.draft.correlation.unwrap_or(id);
-        let made = self.output.records.len().saturating_add(waiting);
-        let room = CASCADE_RECORDS_MAX.saturating_sub(made).saturating_sub(1);
         let hearing = Hearing {
             arrival: &arrival,
             id,
@@ -111,6 +95,7 @@ impl Step<'_> {
         };
         let reads = state_document(self, &hearing);
         let decided = self.decide(&hearing, reads.as_ref());
+        let errors = self.errors(&hearing, &decided.decisions);
         let meets = self.met(&hearing);
         let clears = cleared(&hearing);
         let Decided {
@@ -128,7 +113,6 @@ impl Step<'_> {
             lineage,
             ..
         } = arrival;
-        let errors = Errors::of(&decisions, &draft, id, correlation);
         let seq = self.record(Body::SignalAccepted(Box::new(SignalAccepted {
             arms,
             cause: draft.cause,
@@ -154,6 +138,30 @@ impl Step<'_> {
         (id, seq, emissions)
     }
 
+    fn errors(&self, hearing: &Hearing<'_>, decisions: &[RuleVerdict]) -> Errors {
+        let errored = decisions
+            .iter()
+            .filter(|said| said.verdict == Verdict::Errored);
+        let rules =
+            errored.map(|said| (said.rule.clone(), said.detail.clone().unwrap_or_default()));
+        let replayed = if let Origin::Replay(letter) = &hearing.arrival.origin {
+            self.state().letters.get(letter)
+        } else {
+            None
+        };
+        let draft = &hearing.arrival.draft;
+        Errors {
+            payload: Payload::Signal {
+                correlation: hearing.correlation,
+                facts: draft.facts.clone(),
+                signal: hearing.id,
+                signal_name: draft.name.clone(),
+            },
+            replays: replayed.map_or(0, |letter| letter.replays.saturating_add(1)),
+            rules: rules.collect(),
+        }
+    }
+
     fn open_breakers(&mut self, breakers: Vec<(RuleName, u64)>) {
         for (rule, until_ms) in breakers {
             let changed = BreakerChanged {
@@ -165,18 +173,16 @@ impl Step<'_> {
         }
     }
 
-    fn park_errors(&mut self, errors: Option<Errors>) {
-        let Some(Errors { payload, rules }) = errors else {
-            return;
-        };
-        for (rule, error) in rules {
-            self.park(
-                format!("rule:{rule}"),
-                "rule.errored",
+    fn park_errors(&mut self, errors: Errors) {
+        for (rule, error) in errors.rules {
+            self.park(Unprocessed {
+                subject: format!("rule:{rule}"),
+                code: "rule.errored".to_owned(),
                 error,
-                payload.clone(),
-                None,
-            );
+                payload: errors.payload.clone(),
+                key: None,
+                replays: errors.replays,
+            });
         }
     }
 }

@@ -8,7 +8,9 @@ use super::accept::Arrival;
 use crate::expression::{Bound, Expression, Scope, StateRead};
 use crate::id::Id;
 use crate::json::{Document, JsonLimits};
-use crate::limits::{CAUSAL_DEPTH_MAX, EXPECTATIONS_MAX, RUNS_PER_SIGNAL_MAX};
+use crate::limits::{
+    CAUSAL_DEPTH_MAX, EXPECTATIONS_MAX, FOLLOWING_FACTS_BYTES_MAX, RUNS_PER_SIGNAL_MAX,
+};
 use crate::name::{RuleName, SourceName};
 use crate::policy::{CompiledRule, CompiledWorker, MonitorKind, Policy};
 use crate::record::{Armed, Ask, RuleVerdict, Verdict};
@@ -24,6 +26,8 @@ pub(super) struct Decided {
     pub(super) arms: Vec<Armed>,
     pub(super) emissions: Vec<Arrival>,
     pub(super) breakers: Vec<(RuleName, u64)>,
+    /// Bytes of facts that the record holds for runs and asks.
+    facts_bytes: usize,
     /// Things that the record creates beside the signal, for their ids.
     created: u32,
 }
@@ -103,6 +107,10 @@ impl Step<'_> {
             Decision::Permit(_) if !has_room(hearing, decided) => {
                 verdict.verdict = Verdict::TooDeep;
                 verdict.detail = Some("the cascade of this step is as large as it may be".into());
+            }
+            Decision::Permit(permit) if !has_bytes(rule, &permit, decided) => {
+                verdict.verdict = Verdict::Full;
+                verdict.detail = Some("its facts would make the record too large".to_owned());
             }
             Decision::Permit(permit) => {
                 verdict.remember = rule.source.rate.map_or(0, |rate| rate.limit);
@@ -232,7 +240,8 @@ impl Step<'_> {
             else {
                 continue;
             };
-            if self.state().expectations.len() >= EXPECTATIONS_MAX {
+            let armed = self.machine.index.armed();
+            if armed.saturating_add(decided.arms.len()) >= EXPECTATIONS_MAX {
                 return;
             }
             decided.created = decided.created.saturating_add(1);
@@ -266,6 +275,23 @@ fn has_room(hearing: &Hearing<'_>, decided: &Decided) -> bool {
     hearing.arrival.cascade_depth < CAUSAL_DEPTH_MAX
         && followed < hearing.room
         && decided.runs.len() < RUNS_PER_SIGNAL_MAX
+}
+
+/// Whether the facts that this record must hold for the rule find room; takes it if they do.
+fn has_bytes(rule: &CompiledRule, permit: &Permit, decided: &mut Decided) -> bool {
+    let source = &rule.source;
+    let is_held = source.approve.is_some() || (source.task.is_some() && source.facts.is_some());
+    let bytes = if is_held {
+        permit.facts.text().len()
+    } else {
+        0
+    };
+    let bytes = decided.facts_bytes.saturating_add(bytes);
+    let has_room = bytes <= FOLLOWING_FACTS_BYTES_MAX;
+    if has_room {
+        decided.facts_bytes = bytes;
+    }
+    has_room
 }
 
 /// The texts of what expressions see as `signal`.

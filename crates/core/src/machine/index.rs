@@ -43,6 +43,8 @@ pub(super) struct Index {
     leases: BTreeMap<u64, Id>,
     running: BTreeMap<TaskName, u32>,
     locks: BTreeMap<LockName, u64>,
+    /// Expectations of all chains together.
+    armed: usize,
 }
 
 impl Index {
@@ -113,6 +115,11 @@ impl Index {
         self.leases.get(&token).copied()
     }
 
+    /// Expectations that are armed.
+    pub(super) fn armed(&self) -> usize {
+        self.armed
+    }
+
     /// The first waiting run of each task, in order of the tasks' names.
     pub(super) fn ready_heads(&self) -> impl Iterator<Item = (&TaskName, &Place)> {
         self.ready
@@ -154,6 +161,7 @@ impl Index {
                         id: expectation.id,
                     };
                     self.timers.remove(&(expectation.deadline_ms, timer));
+                    self.armed = self.armed.saturating_sub(1);
                 }
             }
             Thing::Ask(id) => {
@@ -234,6 +242,7 @@ impl Index {
                 id: expectation.id,
             };
             self.timers.insert((expectation.deadline_ms, timer));
+            self.armed = self.armed.saturating_add(1);
         }
     }
 

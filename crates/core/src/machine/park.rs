@@ -1,5 +1,7 @@
 //! Dead letters: what cannot be processed is kept with its reason, replayed or purged.
 
+use std::collections::BTreeSet;
+
 use super::Step;
 use super::accept::Arrival;
 use crate::control::Refusal;
@@ -14,90 +16,81 @@ use crate::signal::{Draft, Facts, Key, Origin};
 /// Bytes of a document that is too large to keep whole.
 const EXCERPT_BYTES: usize = 4 * 1024;
 
+/// Something that cannot be processed, on its way to be kept.
+pub(super) struct Unprocessed {
+    /// Who could not process it.
+    pub(super) subject: String,
+    /// The stable code of what is wrong.
+    pub(super) code: String,
+    /// What is wrong, for people.
+    pub(super) error: String,
+    pub(super) payload: Payload,
+    /// The identity of the file that it came by.
+    pub(super) key: Option<Key>,
+    /// How often what it is about was replayed before.
+    pub(super) replays: u32,
+}
+
 impl Step<'_> {
     pub(super) fn intent(&mut self, intent: &Intent) {
         let policy = self.machine.policy.clone();
         match intent::route(&policy, intent) {
             Ok(draft) => self.signal(draft, Origin::External),
-            Err(refusal) => {
-                let key = Key {
-                    hash: intent.key,
-                    payload: [0; 8],
-                };
-                let subject = format!("intent:{}", intent.file);
-                let payload = document_payload(intent);
-                let code = refusal.code;
-                self.park_and_reply(subject, code, refusal.error, payload, Some(key));
-            }
+            Err(refusal) => self.park_and_reply(Unprocessed {
+                subject: format!("intent:{}", intent.file),
+                code: refusal.code.to_owned(),
+                error: refusal.error,
+                payload: document_payload(intent),
+                key: Some(file_key(intent.key)),
+                replays: 0,
+            }),
         }
     }
 
-    pub(super) fn malformed(&mut self, what: &Malformed, key: Option<[u8; 16]>) {
-        let payload = Payload::Bytes {
-            excerpt: what.excerpt.clone(),
-            sha256: what.sha256,
-        };
-        let key = key.map(|hash| Key {
-            hash,
-            payload: [0; 8],
+    pub(super) fn malformed(&mut self, what: Malformed, key: Option<[u8; 16]>) {
+        self.park_and_reply(Unprocessed {
+            subject: what.subject,
+            code: what.code,
+            error: what.error,
+            payload: Payload::Bytes {
+                excerpt: what.excerpt,
+                sha256: what.sha256,
+            },
+            key: key.map(file_key),
+            replays: 0,
         });
-        self.park_and_reply(
-            what.subject.clone(),
-            &what.code,
-            what.error.clone(),
-            payload,
-            key,
-        );
     }
 
-    fn park_and_reply(
-        &mut self,
-        subject: String,
-        code: &str,
-        error: String,
-        payload: Payload,
-        key: Option<Key>,
-    ) {
-        let letter = self.park(subject, code, error.clone(), payload, key);
+    fn park_and_reply(&mut self, what: Unprocessed) {
+        let (code, error) = (what.code.clone(), what.error.clone());
+        let letter = self.park(what);
         self.output.reply = Reply::Parked {
             letter,
-            code: code.to_owned(),
+            code,
             error,
         };
     }
 
     /// Keeps something that cannot be processed; the oldest letter goes when there are too many.
-    pub(super) fn park(
-        &mut self,
-        subject: String,
-        code: &str,
-        error: String,
-        payload: Payload,
-        key: Option<Key>,
-    ) -> Id {
-        if self.state().letters.len() >= DEAD_LETTERS_MAX {
-            let oldest = self
-                .state()
-                .letters
-                .first_key_value()
-                .map(|(id, _letter)| *id);
-            let letters = oldest.into_iter().collect();
+    pub(super) fn park(&mut self, what: Unprocessed) -> Id {
+        let letters = &self.state().letters;
+        if letters.len() >= DEAD_LETTERS_MAX {
+            let oldest = letters.first_key_value().map(|(id, _letter)| *id);
             self.record(Body::LettersPurged(Box::new(LettersPurged {
                 by: "room".to_owned(),
-                letters,
+                letters: oldest.into_iter().collect(),
             })));
         }
         let id = self.next_id(0);
-        let code = code.to_owned();
-        let parked = LetterParked {
-            code,
-            error,
+        self.record(Body::LetterParked(Box::new(LetterParked {
+            code: what.code,
+            error: what.error,
             id,
-            key,
-            payload,
-            subject,
-        };
-        self.record(Body::LetterParked(Box::new(parked)));
+            key: what.key,
+            payload: what.payload,
+            replays: what.replays,
+            subject: what.subject,
+        })));
         id
     }
 
@@ -127,7 +120,8 @@ impl Step<'_> {
                 .map(|(id, _)| *id)
                 .collect()
         } else {
-            letters
+            let named: BTreeSet<Id> = letters.into_iter().collect();
+            named
                 .into_iter()
                 .filter(|id| kept.contains_key(id))
                 .collect()
@@ -151,6 +145,14 @@ impl Step<'_> {
             self.record(Body::LettersPurged(Box::new(purged)));
         }
         self.output.reply = Reply::Changed { count };
+    }
+}
+
+/// The key of a file that became no signal: there is no payload to tell apart.
+fn file_key(hash: [u8; 16]) -> Key {
+    Key {
+        hash,
+        payload: [0; 8],
     }
 }
 

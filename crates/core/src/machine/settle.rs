@@ -2,6 +2,7 @@
 
 use super::Step;
 use super::accept::Arrival;
+use super::park::Unprocessed;
 use crate::attempt::{Ending, Happening, Transition, transition, tries_again};
 use crate::id::Id;
 use crate::json::{Document, JsonLimits};
@@ -35,7 +36,7 @@ impl Step<'_> {
                     },
                 );
             }
-            _ => self.refuse(token, format!("a report of {:?}", report.exit)),
+            _ => self.refuse(token, format!("a report: {}", exit_text(report.exit))),
         }
     }
 
@@ -45,11 +46,8 @@ impl Step<'_> {
                 self.give_back(run, token, wait_ms, Returned::NotStarted(why.clone()));
             }
             Some((run, Transition::Settle(outcome))) => {
-                let text = match why {
-                    NotStarted::Never(text) | NotStarted::Later(text) => text.clone(),
-                    NotStarted::Gate => "the gate was closed".to_owned(),
-                };
-                let evidence = Evidence::NotStarted(text.clone());
+                let text = not_started_text(why);
+                let evidence = Evidence::NotStarted(text.to_owned());
                 let reason = Some(format!("it could not be started: {text}"));
                 self.settle(
                     run,
@@ -61,7 +59,10 @@ impl Step<'_> {
                     },
                 );
             }
-            _ => self.refuse(token, format!("not started: {why:?}")),
+            _ => self.refuse(
+                token,
+                format!("it was not started: {}", not_started_text(why)),
+            ),
         }
     }
 
@@ -71,26 +72,13 @@ impl Step<'_> {
                 self.give_back(run, token, wait_ms, Returned::OwnerLost);
             }
             Some((run, Transition::Settle(outcome))) => {
-                let proven_dead = !matches!(fate, Fate::Unproven);
-                let lost = "its owner was lost and its outcome cannot be known";
-                let (evidence, reason) = match fate {
-                    Fate::Reported(report) if report.exited_before_stop => {
-                        let reason = reason(outcome, &report);
-                        (Evidence::Report(report), reason)
-                    }
-                    Fate::Reported(_) | Fate::NeverStarted | Fate::Dead | Fate::Unproven => {
-                        (Evidence::OwnerLost { proven_dead }, Some(lost.to_owned()))
-                    }
+                let (evidence, reason) = found(outcome, fate);
+                let end = End {
+                    outcome,
+                    evidence,
+                    reason,
                 };
-                self.settle(
-                    run,
-                    token,
-                    &End {
-                        outcome,
-                        evidence,
-                        reason,
-                    },
-                );
+                self.settle(run, token, &end);
             }
             _ => self.refuse(token, "a recovery of a lease that is not live".to_owned()),
         }
@@ -169,14 +157,14 @@ impl Step<'_> {
             signal: run.signal,
             signal_name: run.signal_name.clone(),
         };
-        let error = end.reason.clone().unwrap_or_default();
-        self.park(
-            format!("task:{}", run.plan.task),
-            code,
-            error,
+        self.park(Unprocessed {
+            subject: format!("task:{}", run.plan.task),
+            code: code.to_owned(),
+            error: end.reason.clone().unwrap_or_default(),
             payload,
-            None,
-        );
+            key: None,
+            replays: run.replays,
+        });
     }
 
     fn complete(&mut self, run: &Run, end: &End) {
@@ -212,6 +200,26 @@ impl Step<'_> {
     }
 }
 
+/// What is known of an attempt whose owner was lost, and why it did not succeed.
+fn found(outcome: Outcome, fate: Fate) -> (Evidence, Option<String>) {
+    let lost = |proven_dead| {
+        let why = "its owner was lost and its outcome cannot be known";
+        (Evidence::OwnerLost { proven_dead }, Some(why.to_owned()))
+    };
+    match fate {
+        Fate::Reported(report) if outcome != Outcome::Unknown => {
+            let reason = reason(outcome, &report);
+            (Evidence::Report(report), reason)
+        }
+        Fate::NeverStarted => {
+            let why = "its owner was lost before it was started";
+            (Evidence::NotStarted(why.to_owned()), Some(why.to_owned()))
+        }
+        Fate::Reported(_) | Fate::Dead => lost(true),
+        Fate::Unproven => lost(false),
+    }
+}
+
 /// The result, if there is one; else what is known.
 fn completion_facts(run: &Run, end: &End) -> Facts {
     let exit_code = match &end.evidence {
@@ -239,10 +247,7 @@ fn reason(outcome: Outcome, report: &Report) -> Option<String> {
     if outcome == Outcome::Succeeded {
         return None;
     }
-    let exit = match report.exit {
-        Exit::Code(code) => format!("it exited with {code}"),
-        Exit::Signal(signal) => format!("signal {signal} ended it"),
-    };
+    let exit = exit_text(report.exit);
     let more = match (&report.result, report.executor_stop) {
         (_, Some(StopCause::Output)) => "it wrote more than it may".to_owned(),
         (ResultFile::Invalid(why), _) => format!("its result is not usable: {why}"),
@@ -256,6 +261,20 @@ fn reason(outcome: Outcome, report: &Report) -> Option<String> {
     } else {
         format!("{exit}: {more}")
     })
+}
+
+fn exit_text(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("it exited with {code}"),
+        Exit::Signal(signal) => format!("signal {signal} ended it"),
+    }
+}
+
+fn not_started_text(why: &NotStarted) -> &str {
+    match why {
+        NotStarted::Never(text) | NotStarted::Later(text) => text,
+        NotStarted::Gate => "the gate was closed",
+    }
 }
 
 /// The last line that is not empty, cut to a length that suits a table.

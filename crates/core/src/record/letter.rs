@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, Id};
 use crate::name::SignalName;
+use crate::record::is_zero;
 use crate::signal::{Facts, Key};
 
 /// Body of `letter.parked`.
@@ -21,7 +22,10 @@ pub struct LetterParked {
     pub key: Option<Key>,
     /// What it is about.
     pub payload: Payload,
-    /// Who could not process it: `inbox`, `rule NAME`, `task NAME`.
+    /// How often what it is about had been replayed before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replays: u32,
+    /// Who could not process it: `intent:FILE`, `rule:NAME`, `task:NAME`.
     pub subject: String,
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, Id};
 use crate::name::{MonitorName, RuleName, SignalName, SourceName, TaskName};
+use crate::record::is_zero;
 use crate::run::Plan;
 use crate::signal::{Facts, Key, Origin};
 
@@ -27,14 +28,6 @@ pub struct RuleVerdict {
     pub rule: RuleName,
     /// Its verdict.
     pub verdict: Verdict,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }
 
 /// Permit, defer, or deny and why.

@@ -7,7 +7,6 @@ use super::{Letter, State};
 use crate::policy::PolicySource;
 use crate::record::{Body, ConfigApplied, LetterParked, OwnerStarted, Record, TaskChanged};
 use crate::rule::WORKER;
-use crate::run::Phase;
 use runs::PlanContext;
 
 /// Why a record does not fit the state: the log is damaged or was written by another program.
@@ -39,6 +38,9 @@ impl State {
         if record.elapsed_ms < self.time.elapsed_ms {
             return Err(fail("elapsed time goes back"));
         }
+        if self.log.is_some() == matches!(record.body, Body::LogCreated(_)) {
+            return Err(fail("a log begins with its creation, once"));
+        }
         self.next_seq = self.next_seq.saturating_add(1);
         self.time.elapsed_ms = record.elapsed_ms;
         self.time.wall_ms = record.time_ms;
@@ -47,10 +49,10 @@ impl State {
 
     fn apply_body(&mut self, record: &Record) -> Result<(), &'static str> {
         match &record.body {
-            Body::LogCreated(body) => match self.log.replace(body.id) {
-                None => Ok(()),
-                Some(_) => Err("the log was created before"),
-            },
+            Body::LogCreated(body) => {
+                self.log = Some(body.id);
+                Ok(())
+            }
             Body::OwnerStarted(body) => {
                 self.owner_started(body);
                 Ok(())
@@ -67,20 +69,9 @@ impl State {
             Body::RunLeased(body) => self.run_leased(record, body),
             Body::RunReplanned(body) => self.run_replanned(record, body),
             Body::RunReturned(body) => self.run_returned(body),
-            Body::RunStopping(body) => {
-                let phase = Phase::Stopping {
-                    cause: body.cause,
-                    token: body.token,
-                };
-                self.leased(&body.run, body.token)?.phase = phase;
-                Ok(())
-            }
+            Body::RunStopping(body) => self.run_stopping(body),
             Body::RunSettled(body) => self.run_settled(body),
-            Body::RunCancelled(body) => self
-                .runs
-                .remove(&body.run)
-                .map(|_run| ())
-                .ok_or("there is no such run"),
+            Body::RunCancelled(body) => self.run_cancelled(body),
             Body::GuardChanged(body) => {
                 self.guards = body.guards;
                 Ok(())
@@ -158,8 +149,8 @@ impl State {
             error: body.error.clone(),
             parked_ms: record.elapsed_ms,
             payload: body.payload.clone(),
+            replays: body.replays,
             seq: record.seq,
-            replays: 0,
             subject: body.subject.clone(),
             time_ms: record.time_ms,
         };

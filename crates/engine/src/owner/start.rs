@@ -147,17 +147,18 @@ impl Turn {
             version: options.version.clone(),
             leases: options.slots_max > 0,
         })))?;
-        // Guards and fates go before the policy, under which work may start at once.
+        // Guards go before the policy, under which work may start at once; fates go after it, because
+        // what follows from them is for its rules to hear.
         let (switch, maintenance) = self.gate.switch();
         self.step_own(Event::Control(Control::SwitchSeen {
             switch,
             maintenance,
         }))?;
         self.gate.follow(self.machine.state().guards);
+        self.step_own(Event::Configured(policy))?;
         for (token, fate) in fates {
             self.step_own(Event::Recovered { token, fate })?;
         }
-        self.step_own(Event::Configured(policy))?;
         self.finish_commits().await?;
         fail::step("start.recorded")?;
         self.publish_status();

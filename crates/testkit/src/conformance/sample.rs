@@ -209,6 +209,7 @@ pub fn parked(seq: u64, key: Option<Key>) -> Projected {
         id: letter_id(seq),
         key,
         payload: Payload::Document(Facts::empty()),
+        replays: 0,
         subject: "inbox".to_owned(),
     };
     projected(seq, Body::LetterParked(Box::new(body)))

@@ -2,7 +2,8 @@
 
 use crate::id::Id;
 use crate::record::{
-    Next, Record, RunLeased, RunReplanned, RunReturned, RunSettled, SignalAccepted,
+    Next, Record, RunCancelled, RunLeased, RunReplanned, RunReturned, RunSettled, RunStopping,
+    SignalAccepted,
 };
 use crate::run::{Phase, Plan, Run};
 use crate::state::{OpenAsk, State};
@@ -31,6 +32,7 @@ impl State {
             planned_ms: record.elapsed_ms,
             planned_seq: record.seq,
             priority: task.priority,
+            replays: context.replays,
             signal: context.signal,
             signal_name: context.signal_name.clone(),
         };
@@ -50,6 +52,7 @@ impl State {
             depth: body.depth,
             facts: &body.facts,
             lineage: &[],
+            replays: 0,
             signal: body.signal,
             signal_name: &body.signal_name,
         };
@@ -65,11 +68,35 @@ impl State {
         if !matches!(run.phase, Phase::Planned { .. }) {
             return Err("the run has a lease");
         }
+        if body.attempt != run.attempt.saturating_add(1) {
+            return Err("the attempt is not its next");
+        }
         run.phase = Phase::Leased {
             deadline_ms: body.deadline_ms,
             token: record.seq,
         };
         run.attempt = body.attempt;
+        Ok(())
+    }
+
+    /// The first cause wins: what is stopping is not told again.
+    pub(super) fn run_stopping(&mut self, body: &RunStopping) -> Result<(), &'static str> {
+        let run = self.leased(&body.run, body.token)?;
+        if !matches!(run.phase, Phase::Leased { .. }) {
+            return Err("the lease is stopping");
+        }
+        run.phase = Phase::Stopping {
+            cause: body.cause,
+            token: body.token,
+        };
+        Ok(())
+    }
+
+    pub(super) fn run_cancelled(&mut self, body: &RunCancelled) -> Result<(), &'static str> {
+        if !matches!(self.run(&body.run)?.phase, Phase::Planned { .. }) {
+            return Err("the run has a lease");
+        }
+        self.runs.remove(&body.run);
         Ok(())
     }
 
@@ -92,11 +119,11 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn run(&mut self, id: &Id) -> Result<&mut Run, &'static str> {
+    fn run(&mut self, id: &Id) -> Result<&mut Run, &'static str> {
         self.runs.get_mut(id).ok_or("there is no such run")
     }
 
-    pub(super) fn leased(&mut self, id: &Id, token: u64) -> Result<&mut Run, &'static str> {
+    fn leased(&mut self, id: &Id, token: u64) -> Result<&mut Run, &'static str> {
         let run = self.run(id)?;
         if run.phase.token() == Some(token) {
             Ok(run)
@@ -112,17 +139,20 @@ pub(super) struct PlanContext<'a> {
     depth: u32,
     facts: &'a crate::signal::Facts,
     lineage: &'a [crate::name::RuleName],
+    replays: u32,
     signal: Id,
     signal_name: &'a crate::name::SignalName,
 }
 
 impl<'a> PlanContext<'a> {
-    pub(super) fn of_signal(body: &'a SignalAccepted) -> Self {
+    /// Of a signal that was accepted, or for the so many-th time replayed.
+    pub(super) fn of_signal(body: &'a SignalAccepted, replays: u32) -> Self {
         Self {
             correlation: body.correlation,
             depth: body.depth,
             facts: &body.facts,
             lineage: &body.lineage,
+            replays,
             signal: body.id,
             signal_name: &body.signal,
         }
@@ -134,6 +164,7 @@ impl<'a> PlanContext<'a> {
             depth: open.depth,
             facts: &open.ask.facts,
             lineage: &open.lineage,
+            replays: 0,
             signal: open.signal,
             signal_name: &open.signal_name,
         }

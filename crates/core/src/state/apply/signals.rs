@@ -25,15 +25,11 @@ impl State {
         for armed in &body.arms {
             self.arm(body, armed);
         }
-        if let Origin::Replay(letter) = &body.origin
-            && let Some(letter) = self.letters.get_mut(letter)
-        {
-            letter.replays = letter.replays.saturating_add(1);
-        }
+        let replays = self.count_replay(&body.origin);
         if body.runs.is_empty() {
             return Ok(());
         }
-        let context = PlanContext::of_signal(body);
+        let context = PlanContext::of_signal(body, replays);
         body.runs
             .iter()
             .try_for_each(|plan| self.plan(record, plan, &context))
@@ -49,6 +45,18 @@ impl State {
                 last_ms: record.elapsed_ms,
             };
             self.signals.insert(body.signal.clone(), memory);
+        }
+    }
+
+    /// How often what the signal replays has been replayed now; 0 when it replays nothing.
+    fn count_replay(&mut self, origin: &Origin) -> u32 {
+        if let Origin::Replay(letter) = origin
+            && let Some(letter) = self.letters.get_mut(letter)
+        {
+            letter.replays = letter.replays.saturating_add(1);
+            letter.replays
+        } else {
+            0
         }
     }
 
