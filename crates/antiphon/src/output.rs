@@ -49,6 +49,11 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// Whether only what was asked for is said.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.is_quiet
+    }
+
     /// `text` in this tone, where colours are shown.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         if self.is_colored {

@@ -101,6 +101,22 @@ fn a_stopped_root_is_read_without_a_lock_and_left_as_it_is() {
 }
 
 #[test]
+fn forgotten_snapshots_are_gone_and_the_log_is_not() {
+    let root = stopped();
+    assert_eq!(
+        open_reader(root.path()).unwrap().snapshots().unwrap().len(),
+        2
+    );
+    SqliteStore::open(root.path(), 0)
+        .unwrap()
+        .forget_snapshots()
+        .unwrap();
+    let mut reader = open_reader(root.path()).unwrap();
+    assert!(reader.snapshots().unwrap().is_empty());
+    assert_eq!(reader.head().unwrap().next_seq, 6);
+}
+
+#[test]
 fn a_reader_follows_an_owner_that_comes_later() {
     let root = stopped();
     let mut reader = open_reader(root.path()).unwrap();
