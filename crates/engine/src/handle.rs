@@ -13,7 +13,7 @@ use antiphon_core::id::{Digest, Id};
 use antiphon_core::input::{Event, Intent, Malformed, Reply};
 use antiphon_core::policy::Policy;
 use antiphon_core::signal::{Draft, Origin};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::gate::Gate;
 use crate::ports::executor::Answer;
@@ -204,6 +204,8 @@ pub struct Handle {
 pub struct Notes {
     inner: Mutex<NotesInner>,
     changed: AtomicBool,
+    /// Wakes the loop, which shows them.
+    wake: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -224,7 +226,7 @@ impl Notes {
             None => inner.monitors_failing.remove(monitor).is_some(),
         };
         if before {
-            self.changed.store(true, Ordering::SeqCst);
+            self.note_change();
         }
     }
 
@@ -233,7 +235,20 @@ impl Notes {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .reload_error = error;
+        self.note_change();
+    }
+
+    fn note_change(&self) {
         self.changed.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    /// Waits until something was noted since this last returned.
+    ///
+    /// # Cancel safety
+    /// No change is missed.
+    pub(crate) async fn changed(&self) {
+        self.wake.notified().await;
     }
 
     pub(crate) fn monitors_failing(&self) -> Vec<(String, String)> {

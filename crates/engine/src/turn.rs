@@ -125,6 +125,7 @@ impl Turn {
             taken,
             committer,
             drain,
+            board,
             ..
         } = self;
         tokio::select! {
@@ -132,6 +133,7 @@ impl Turn {
             landed = committer.landed(), if !committer.is_idle() => Ok(Wake::Durable(Box::new(landed?))),
             () = drain.shutdown.cancelled() => Ok(Wake::Shutdown),
             () = lanes.wait(taken), if has_room => Ok(Wake::Work),
+            () = board.notes.changed() => Ok(Wake::Work),
             () = tokio::time::sleep(due), if has_room => Ok(Wake::Work),
         }
     }
