@@ -25,6 +25,10 @@ pub(crate) enum Exit {
     Unusable,
     /// The time was over.
     TimedOut,
+    /// Ended at once by SIGINT.
+    Interrupted,
+    /// Ended at once by SIGTERM.
+    Terminated,
 }
 
 impl Exit {
@@ -42,6 +46,8 @@ impl Exit {
             Exit::Held => 75,
             Exit::Unusable => 78,
             Exit::TimedOut => 124,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
         }
     }
 }

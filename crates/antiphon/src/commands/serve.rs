@@ -98,14 +98,14 @@ impl Signals {
         }
         tracing::info!("draining; a second signal does not wait for work");
         shutdown.cancel();
-        tokio::select! {
-            _interrupt = self.interrupt.recv() => {}
-            _terminate = self.terminate.recv() => {}
+        let exit = tokio::select! {
+            _interrupt = self.interrupt.recv() => Exit::Interrupted,
+            _terminate = self.terminate.recv() => Exit::Terminated,
             () = handle.closed() => return,
-        }
+        };
         // The spawner kills what runs when its socket closes; the next owner recovers the leases.
         tracing::warn!("leaving at once");
-        std::process::exit(i32::from(Exit::Held.code()));
+        std::process::exit(i32::from(exit.code()));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 
 use super::http::{self, Answer};
@@ -48,10 +48,19 @@ impl Owner {
     pub(crate) fn wait_until_ready(&mut self) {
         until("the owner answers", || {
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the owner ended: {ended:?}\n{}", self.words());
-            let answer = http::request(&self.socket, "GET /readyz", &[], b"");
-            answer.is_ok_and(|answer| answer.status == 200).then_some(())
+            assert!(
+                ended.is_none(),
+                "the owner ended: {ended:?}\n{}",
+                self.words()
+            );
+            self.is_ready().then_some(())
         });
+    }
+
+    /// Whether it takes signals.
+    pub(crate) fn is_ready(&self) -> bool {
+        let answer = http::request(&self.socket, "GET /readyz", &[], b"");
+        answer.is_ok_and(|answer| answer.status == 200)
     }
 
     /// What it said so far.
@@ -109,6 +118,12 @@ impl Owner {
         self.get("/api/v1/status")
     }
 
+    /// How it stands, if it answers.
+    pub(crate) fn try_status(&self) -> Option<Value> {
+        let answer = http::request(&self.socket, "GET /api/v1/status", &[], b"").ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+
     /// Waits until its status is as `wanted` says, and gives it.
     pub(crate) fn wait_status(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         until(what, || Some(self.status()).filter(&wanted))
@@ -119,9 +134,43 @@ impl Owner {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// The same owner, whose root was moved.
+    pub(crate) fn reached_at(mut self, socket: &Path) -> Self {
+        socket.clone_into(&mut self.socket);
+        self
+    }
+
+    /// This owner once its status is as `wanted` says; nothing if it ended because its log could not
+    /// be written.
+    pub(crate) fn sees_or_ends(mut self, wanted: impl Fn(&Value) -> bool) -> Option<Self> {
+        let ended = until("it sees or it ends", || {
+            let seen = self.try_status().is_some_and(|status| wanted(&status));
+            let ended = self.has_ended();
+            (seen || ended.is_some()).then_some(ended)
+        });
+        assert!(ended.is_none_or(|code| code == 74), "{}", self.words());
+        ended.is_none().then_some(self)
+    }
+
     /// Kills it: itself only, what it started is its spawner's to end.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Its exit code, if it has ended.
+    pub(crate) fn has_ended(&mut self) -> Option<i32> {
+        self.child
+            .try_wait()
+            .unwrap()
+            .and_then(|status| status.code())
+    }
+
+    /// Kills it and whoever started it, by their group.
+    pub(crate) fn kill_group(mut self) {
+        if self.has_ended().is_none() {
+            kill_process_group(self.pid(), Signal::KILL).unwrap();
+        }
         self.child.wait().unwrap();
     }
 
@@ -130,12 +179,13 @@ impl Owner {
         until("the owner ends", || self.child.try_wait().unwrap())
     }
 
-    /// Waits for its end by this exit code.
+    /// Waits for its end by this exit code, and gives what it said.
     #[track_caller]
-    pub(crate) fn must_end(mut self, code: i32) {
+    pub(crate) fn must_end(mut self, code: i32) -> String {
         let status = self.wait();
-        let shown = (status.code(), status.signal());
-        assert_eq!(shown, (Some(code), None), "{}", self.words());
+        let (shown, words) = ((status.code(), status.signal()), self.words());
+        assert_eq!(shown, (Some(code), None), "{words}");
+        words
     }
 
     /// Asks it to end, and waits for that: nothing is left to do, so it must be well.

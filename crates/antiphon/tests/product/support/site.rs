@@ -1,6 +1,7 @@
 //! A temporary root and the commands on it.
 
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -38,7 +39,11 @@ impl Site {
 
     /// As [`Site::new`], with the root on another disk.
     pub(crate) fn on(disk: &Path, configuration: &str) -> Self {
-        Self::at(tempfile::tempdir().unwrap(), disk.join("root"), configuration)
+        Self::at(
+            tempfile::tempdir().unwrap(),
+            disk.join("root"),
+            configuration,
+        )
     }
 
     fn at(directory: tempfile::TempDir, root: PathBuf, configuration: &str) -> Self {
@@ -69,10 +74,27 @@ impl Site {
             .arg(&self.root)
             .stdin(Stdio::null())
             .current_dir(&self.outside);
-        for variable in ["ANTIPHON_ROOT", "STATE_DIRECTORY", "NO_COLOR", "ANTIPHON_PLANT"] {
+        for variable in [
+            "ANTIPHON_ROOT",
+            "STATE_DIRECTORY",
+            "NO_COLOR",
+            "ANTIPHON_PLANT",
+        ] {
             command.env_remove(variable);
         }
         command
+    }
+
+    /// A command on this root through `wrapper`, which runs what follows its own arguments; a
+    /// process group of its own.
+    pub(crate) fn wrap(&self, mut wrapper: Command, arguments: &[&str]) -> Command {
+        wrapper
+            .arg(BINARY)
+            .args(arguments)
+            .arg("--root")
+            .arg(&self.root)
+            .process_group(0);
+        wrapper
     }
 
     /// Runs a command to its end.
