@@ -9,5 +9,6 @@
 
 mod support;
 
+mod hostile;
 mod journeys;
 mod stop;
