@@ -9,6 +9,7 @@
 
 mod support;
 
+mod exclusive;
 mod hostile;
 mod journeys;
 mod stop;
