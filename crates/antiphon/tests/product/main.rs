@@ -9,6 +9,7 @@
 
 mod support;
 
+mod disk;
 mod exclusive;
 mod hostile;
 mod journeys;
