@@ -186,16 +186,21 @@ impl State {
     /// Whether `task` may start: the operator's setting, else the configuration's.
     #[must_use]
     pub fn task_enabled(&self, task: &TaskName) -> bool {
-        let configured = || {
-            let version = self.tasks.get(task)?;
-            Some(self.versions.get(version)?.enabled)
-        };
         // A run of a task that left the configuration still ends as it was planned.
-        self.overrides
-            .get(task)
-            .copied()
-            .or_else(configured)
-            .unwrap_or(true)
+        let configured = || self.configured(task).is_none_or(|task| task.enabled);
+        self.overrides.get(task).copied().unwrap_or_else(configured)
+    }
+
+    /// How many attempts of a task may run at one time: as the configuration says now, or as `task`,
+    /// an earlier text of it, when it is gone.
+    #[must_use]
+    pub fn concurrency_of(&self, task: &Task) -> u32 {
+        self.configured(&task.name).unwrap_or(task).concurrency
+    }
+
+    /// The text of a task in the policy in force.
+    fn configured(&self, task: &TaskName) -> Option<&Task> {
+        self.versions.get(self.tasks.get(task)?)
     }
 }
 

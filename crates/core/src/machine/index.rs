@@ -128,10 +128,10 @@ impl Index {
     }
 
     /// Whether `task` may have one more attempt and its lock is free.
-    pub(super) fn has_room(&self, task: &Task) -> bool {
+    pub(super) fn has_room(&self, state: &State, task: &Task) -> bool {
         let running = self.running.get(&task.name).copied().unwrap_or(0);
         let is_free = |lock: &LockName| !self.locks.contains_key(lock);
-        running < task.concurrency && task.lock.as_ref().is_none_or(is_free)
+        running < state.concurrency_of(task) && task.lock.as_ref().is_none_or(is_free)
     }
 
     fn add(&mut self, state: &State, thing: Thing<'_>) {

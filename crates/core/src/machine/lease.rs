@@ -32,7 +32,7 @@ impl Step<'_> {
             .filter(|(task, place)| {
                 let run = state.runs.get(&place.run);
                 run.and_then(|run| state.task_of(run))
-                    .is_some_and(|text| index.has_room(text))
+                    .is_some_and(|text| index.has_room(state, text))
                     && state.task_enabled(task)
             })
             .map(|(_task, place)| *place)

@@ -10,5 +10,6 @@ mod fixture;
 mod frozen;
 mod journeys;
 mod kept;
+mod properties;
 mod transcript;
 mod world;

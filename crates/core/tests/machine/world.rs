@@ -62,6 +62,11 @@ impl World {
         world
     }
 
+    /// A remark in the transcript.
+    pub(crate) fn say(&mut self, remark: &str) {
+        self.transcript.say(remark);
+    }
+
     /// Time passes, on every clock alike.
     pub(crate) fn wait(&mut self, ms: u64) {
         self.now.boot_ms += ms;

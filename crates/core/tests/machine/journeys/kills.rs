@@ -12,20 +12,14 @@ use crate::world::outside;
 #[test]
 fn killed_before_the_commit_of_the_lease() {
     let mut world = begun(work(|work| work.concurrency = 1));
-    world
-        .transcript
-        .say("nothing of the batch was durable: the sender was never answered");
+    world.say("nothing of the batch was durable: the sender was never answered");
     world.lose(outside("Q_GO", r#"{"n":1}"#));
     world.restart(&Fate::Unproven);
-    world
-        .transcript
-        .say("it sends again; a second one waits for the first to end");
+    world.say("it sends again; a second one waits for the first to end");
     world.signal("Q_GO", r#"{"n":1}"#);
     world.signal("Q_GO", r#"{"n":2}"#);
     let token = world.token();
-    world
-        .transcript
-        .say("the report frees the slot, but it and the next lease are lost");
+    world.say("the report frees the slot, but it and the next lease are lost");
     let report = Box::new(exited(0));
     world.lose(Event::Reported { token, report });
     world.restart(&Fate::Reported(Box::new(exited(0))));
@@ -42,7 +36,7 @@ fn killed_after_the_commit_of_the_lease_and_before_the_spawn() {
     let mut world = begun(work(|_| {}));
     world.signal("Q_GO", r#"{"n":1}"#);
     world.restart(&Fate::NeverStarted);
-    world.transcript.say("the attempt did not count");
+    world.say("the attempt did not count");
     let token = world.token();
     world.report(token, exited(0));
     world.is_as_committed("kill-2-before-the-spawn");
@@ -65,7 +59,7 @@ fn killed_before_the_exit_of_a_task_that_may_be_tried_again() {
     world.signal("Q_GO", r#"{"n":1}"#);
     world.restart(&Fate::Dead);
     world.tick_after(1_000);
-    world.transcript.say("lost again, and no tries are left");
+    world.say("lost again, and no tries are left");
     world.restart(&Fate::Dead);
     world.is_as_committed("kill-3-before-the-exit-retried");
 }
@@ -93,9 +87,7 @@ fn killed_after_the_exit_and_before_it_was_settled() {
         token,
         report: Box::new(report.clone()),
     });
-    world
-        .transcript
-        .say("the exit was written down: it settles, and what follows from it follows");
+    world.say("the exit was written down: it settles, and what follows from it follows");
     world.restart(&Fate::Reported(Box::new(report)));
     world.is_as_committed("kill-4-before-the-settling");
 }
@@ -114,16 +106,12 @@ fn killed_during_the_drain() {
     world.signal("Q_GO", r#"{"n":1}"#);
     world.signal("Q_OTHER", r#"{"n":2}"#);
     let tokens = world.tokens();
-    world
-        .transcript
-        .say("the owner goes; what runs is told to stop, what comes waits");
+    world.say("the owner goes; what runs is told to stop, what comes waits");
     world.machine.drain();
     world.give(Event::OwnerGoing);
     world.signal("Q_GO", r#"{"n":3}"#);
     world.report(tokens[0], killed());
-    world
-        .transcript
-        .say("killed before the second tree was reported; its death was written down");
+    world.say("killed before the second tree was reported; its death was written down");
     world.restart(&Fate::Reported(Box::new(killed())));
     world.is_as_committed("kill-5-during-the-drain");
 }
@@ -137,9 +125,7 @@ fn killed_while_a_cancelled_run_was_stopping() {
     world.signal("Q_GO", r#"{"n":1}"#);
     let run = world.run();
     world.cancel(run);
-    world
-        .transcript
-        .say("what someone cancelled is not tried again");
+    world.say("what someone cancelled is not tried again");
     world.restart(&Fate::Dead);
     world.signal("Q_GO", r#"{"n":2}"#);
     let run = world.run();
@@ -147,7 +133,7 @@ fn killed_while_a_cancelled_run_was_stopping() {
         run,
         by: "ada".to_owned(),
     });
-    world.transcript.say("nor when it had never started");
+    world.say("nor when it had never started");
     world.restart(&Fate::NeverStarted);
     assert!(world.machine.state().runs.is_empty());
     world.is_as_committed("kill-while-cancelled");

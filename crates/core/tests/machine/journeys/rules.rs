@@ -49,9 +49,7 @@ fn a_rule_that_is_denied_says_why() {
     world.signal("Q_A", r#"{"n":2}"#);
     world.wait(500);
     world.signal("Q_A", r#"{"n":3}"#);
-    world
-        .transcript
-        .say("the first firing has left the window of the rate");
+    world.say("the first firing has left the window of the rate");
     world.wait(9_000);
     world.signal("Q_A", r#"{"n":4}"#);
     world.is_as_committed("rule-verdicts");
@@ -70,15 +68,11 @@ fn a_key_fires_once_until_its_own_chain_or_someone_outside_clears_it() {
     world.signal("Q_FOUND", r#"{"set":"abc"}"#);
     world.signal("Q_FOUND", r#"{"set":"def"}"#);
     let tokens = world.tokens();
-    world
-        .transcript
-        .say("the first chain ends: its key is cleared, the other is not");
+    world.say("the first chain ends: its key is cleared, the other is not");
     world.report(tokens[0], exited(0));
     world.signal("Q_FOUND", r#"{"set":"def"}"#);
     world.signal("Q_FOUND", r#"{"set":"abc"}"#);
-    world
-        .transcript
-        .say("the same signal from outside clears all");
+    world.say("the same signal from outside clears all");
     world.signal("Q_DREAM_DONE", "{}");
     world.signal("Q_FOUND", r#"{"set":"def"}"#);
     world.is_as_committed("dedupe-until");
@@ -92,12 +86,12 @@ fn a27_a_rule_that_feeds_itself_opens_its_breaker_and_others_go_on() {
     ]);
     let mut world = begun(source);
     world.signal("Q_A", "{}");
-    world.transcript.say("refused from the first signal on");
+    world.say("refused from the first signal on");
     world.signal("Q_A", "{}");
-    world.transcript.say("open no more");
+    world.say("open no more");
     world.wait(BREAKER_OPEN_MS);
     world.signal("Q_A", "{}");
-    world.transcript.say("closed by hand");
+    world.say("closed by hand");
     let close = |world: &mut World, rule: &str| {
         world.control(Control::CloseBreaker {
             rule: rule_name(rule),
@@ -150,11 +144,9 @@ fn what_is_expected_and_comes_is_met_and_what_does_not_come_is_a_signal() {
     world.signal("Q_GO", r#"{"n":1}"#);
     let token = world.token();
     world.report(token, exited(0));
-    world
-        .transcript
-        .say("met: nothing happens when its time comes");
+    world.say("met: nothing happens when its time comes");
     world.tick_after(30_000);
-    world.transcript.say("another chain does not meet it");
+    world.say("another chain does not meet it");
     world.signal("Q_GO", r#"{"n":2}"#);
     world.signal("Q_WORK_DONE", "{}");
     world.tick_after(29_999);
@@ -185,7 +177,7 @@ fn an_ask_is_permitted_denied_or_counts_as_denied_in_time() {
     world.signal("Q_A", r#"{"n":1}"#);
     let ask = open_ask(&world);
     answer(&mut world, ask, true);
-    world.transcript.say("it was answered");
+    world.say("it was answered");
     answer(&mut world, ask, false);
     world.signal("Q_A", r#"{"n":2}"#);
     let ask = open_ask(&world);
@@ -193,7 +185,7 @@ fn an_ask_is_permitted_denied_or_counts_as_denied_in_time() {
     world.signal("Q_A", r#"{"n":3}"#);
     let ask = open_ask(&world);
     world.tick_after(59_999);
-    world.transcript.say("a moment too late");
+    world.say("a moment too late");
     world.wait(1);
     answer(&mut world, ask, true);
     world.is_as_committed("asks");

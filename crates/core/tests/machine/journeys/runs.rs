@@ -40,9 +40,7 @@ fn an_intent_starts_a_worker_whose_end_goes_on_through_a_rule() {
     world.report(token, gave(r#"{"modules":2}"#));
     let token = world.token();
     world.report(token, exited(0));
-    world
-        .transcript
-        .say("a type that nothing takes is a dead letter");
+    world.say("a type that nothing takes is a dead letter");
     world.give(intent("two.json", r#"{"type":"unknown","data":{}}"#));
     world.is_as_committed("intent-to-rule-chain");
 }
@@ -54,7 +52,7 @@ fn a_failure_is_tried_again_with_growing_waits_and_then_parked() {
     for _attempt in 0..3 {
         let token = world.token();
         world.report(token, exited(1));
-        world.transcript.say("too early");
+        world.say("too early");
         world.tick_after(400);
         world.tick_after(3_600);
     }
@@ -69,9 +67,7 @@ fn a_run_whose_time_is_over_is_stopped_and_ends_as_its_tree_does() {
     world.tick_after(1);
     let token = world.token();
     world.report(token, killed());
-    world
-        .transcript
-        .say("it had ended well before the first signal: it succeeded");
+    world.say("it had ended well before the first signal: it succeeded");
     world.signal("Q_GO", r#"{"n":2}"#);
     world.tick_after(60_000);
     let token = world.token();
@@ -87,16 +83,14 @@ fn a_run_can_be_cancelled_wherever_it_stands() {
     world.signal("Q_GO", r#"{"n":2}"#);
     let runs = world.machine.state().runs.keys().copied();
     let waiting = runs.into_iter().find(|run| *run != running).unwrap();
-    world.transcript.say("planned: it ends at once");
+    world.say("planned: it ends at once");
     world.cancel(waiting);
-    world
-        .transcript
-        .say("leased: its tree is told to stop; again changes nothing");
+    world.say("leased: its tree is told to stop; again changes nothing");
     world.cancel(running);
     world.cancel(running);
     let token = world.token();
     world.report(token, killed());
-    world.transcript.say("ended: there is nothing to cancel");
+    world.say("ended: there is nothing to cancel");
     world.cancel(running);
     world.is_as_committed("cancel");
 }
@@ -143,9 +137,7 @@ fn a_result_that_is_needed_and_not_given_is_a_failure() {
         executor_stop: Some(StopCause::Output),
         ..gave("{}")
     };
-    world
-        .transcript
-        .say("nor does a tree succeed that its executor had to stop");
+    world.say("nor does a tree succeed that its executor had to stop");
     world.report(token, report);
     world.is_as_committed("result-required");
 }
@@ -168,9 +160,7 @@ fn what_matters_goes_first_and_what_waits_long_overtakes_it() {
     };
     let mut world = begun(source);
     world.signal("Q_FIRST", "{}");
-    world
-        .transcript
-        .say("the low one waits 61 s longer: more than two points of priority");
+    world.say("the low one waits 61 s longer: more than two points of priority");
     world.signal("Q_LOW", "{}");
     world.wait(40_000);
     world.signal("Q_HIGH", r#"{"n":1}"#);
@@ -245,7 +235,12 @@ fn a_run_keeps_the_text_of_its_task_when_the_configuration_changes() {
     let mut world = begun(work(|work| work.concurrency = 1));
     world.signal("Q_GO", r#"{"n":1}"#);
     world.signal("Q_GO", r#"{"n":2}"#);
-    let faster = || work(|work| work.timeout_ms = 1_000);
+    let faster = || {
+        work(|work| {
+            work.concurrency = 1;
+            work.timeout_ms = 1_000;
+        })
+    };
     world.configure(faster());
     assert_eq!(
         world.machine.state().versions.len(),
@@ -253,17 +248,14 @@ fn a_run_keeps_the_text_of_its_task_when_the_configuration_changes() {
         "the old text is kept"
     );
     let token = world.token();
-    world
-        .transcript
-        .say("the second was planned under the old text: a minute, not a second");
+    world.say("the second was planned under the old text: a minute, not a second");
     world.report(token, exited(0));
     world.signal("Q_GO", r#"{"n":3}"#);
-    for token in world.tokens() {
+    for _end in 0..2 {
+        let token = world.token();
         world.report(token, exited(0));
     }
-    world
-        .transcript
-        .say("the same policy again is no record; another forgets the old text");
+    world.say("the same policy again is no record; another forgets the old text");
     world.configure(faster());
     world.configure(work(|work| work.priority = 9));
     assert_eq!(world.machine.state().versions.len(), 1);
@@ -292,7 +284,7 @@ fn a_run_that_ended_is_planned_again_as_a_new_one() {
             by: "ada".to_owned(),
         })
     };
-    world.transcript.say("it has not ended yet");
+    world.say("it has not ended yet");
     again(&mut world, "work");
     let token = world.token();
     world.report(token, exited(2));

@@ -18,14 +18,10 @@ fn the_kill_switch_ends_what_runs_and_holds_until_a_resume() {
     world.switch(Switch::Engaged, false);
     let token = world.token();
     world.report(token, killed());
-    world
-        .transcript
-        .say("signals are still accepted; nothing starts; a resume is refused");
+    world.say("signals are still accepted; nothing starts; a resume is refused");
     world.signal("Q_GO", r#"{"n":2}"#);
     world.mode(Mode::Normal);
-    world
-        .transcript
-        .say("the file is gone: stopped until someone resumes");
+    world.say("the file is gone: stopped until someone resumes");
     world.switch(Switch::Clear, false);
     world.tick_after(60_000);
     assert!(world.tokens().is_empty());
@@ -53,7 +49,7 @@ fn maintenance_defers_and_drops_nothing() {
     world.switch(Switch::Clear, true);
     world.signal("Q_GO", r#"{"n":2}"#);
     let token = world.token();
-    world.transcript.say("what runs goes on and ends");
+    world.say("what runs goes on and ends");
     world.report(token, exited(0));
     world.switch(Switch::Clear, false);
     world.is_as_committed("maintenance");
@@ -79,13 +75,11 @@ fn f39_a_letter_is_replayed_a_few_times_and_never_for_ever() {
     let token = world.token();
     world.report(token, exited(1));
     let first = world.letter();
-    world.transcript.say("replayed and mended");
+    world.say("replayed and mended");
     replay(&mut world, first);
     let token = world.token();
     world.report(token, exited(0));
-    world
-        .transcript
-        .say("each replay that fails again leaves a letter with one replay fewer left");
+    world.say("each replay that fails again leaves a letter with one replay fewer left");
     let mut letter = first;
     for _replay in 1..REPLAYS_MAX {
         replay(&mut world, letter);
@@ -94,7 +88,7 @@ fn f39_a_letter_is_replayed_a_few_times_and_never_for_ever() {
         letter = *world.machine.state().letters.keys().next_back().unwrap();
         world.wait(1);
     }
-    world.transcript.say("that was the last");
+    world.say("that was the last");
     replay(&mut world, letter);
     replay(&mut world, Id::from_bytes([0; 16]));
     world.is_as_committed("letter-replays");
@@ -112,9 +106,7 @@ fn letters_are_purged_by_name_by_age_and_by_time_itself() {
     };
     malformed(&mut world, "one");
     let first = world.letter();
-    world
-        .transcript
-        .say("bytes are no signal: they cannot be replayed");
+    world.say("bytes are no signal: they cannot be replayed");
     replay(&mut world, first);
     world.wait(5_000);
     malformed(&mut world, "two");
