@@ -13,7 +13,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use antiphon_engine::fail;
+use antiphon_engine::fail::{self, Failed};
 use antiphon_engine::ports::store::{
     Batch, Head, LogReader, Snapshot, Space, Store, StoreError, Tile,
 };
@@ -34,11 +34,7 @@ pub(crate) const DATABASE: &str = "antiphon.db";
 /// Pages of the write-ahead file after which a commit copies them back (4 MiB): the file stays
 /// this size and is overwritten, which syncs faster than a file that grows.
 /// With fail-points it is short enough that a test meets its end.
-const CHECKPOINT_PAGES: i64 = if cfg!(antiphon_failpoints) {
-    64
-} else {
-    1_000
-};
+const CHECKPOINT_PAGES: i64 = if cfg!(antiphon_failpoints) { 64 } else { 1_000 };
 /// Pages that must be added before copying back is tried again while a reader is in the way.
 const CHECKPOINT_AGAIN_PAGES: i64 = 250;
 /// Pages of the write-ahead file above which a commit waits for readers to let go (64 MiB): a
@@ -324,10 +320,10 @@ fn open_log(root: &Path) -> Result<(Connection, u64), StoreError> {
     let mut connection = open_writer(&path, settings()).map_err(opened)?;
     // Until all has gone well; a healthy store copies back when it is dropped.
     sync_when_closed(&connection, false).map_err(opened)?;
-    let step = |name| fail::step(name).map_err(|failed| opened(failed.into()));
-    step("start.log_opened")?;
+    let stepped = |step: Result<(), Failed>| step.map_err(|failed| opened(failed.into()));
+    stepped(fail::step("start.log_opened"))?;
     complete_checkpoint(&connection).map_err(opened)?;
-    step("start.wal_written_back")?;
+    stepped(fail::step("start.wal_written_back"))?;
     migrate(&mut connection, MIGRATIONS)?;
     let epoch = next_epoch(&mut connection).map_err(opened)?;
     // SQLite syncs the name of its write-ahead file itself, and keeps quiet when that fails.

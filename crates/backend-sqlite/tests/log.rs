@@ -263,3 +263,13 @@ fn a_database_that_is_a_link_is_not_followed() {
     let opened = SqliteStore::open(elsewhere.path(), 0).map(|store| store.epoch());
     assert!(matches!(opened, Err(StoreError::Io { .. })), "{opened:?}");
 }
+
+#[test]
+fn f1_a_log_whose_first_owner_died_before_its_tables_is_empty() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("antiphon.db"), "").unwrap();
+    let mut reader = open_reader(root.path()).unwrap();
+    assert_eq!(reader.head().unwrap(), Head::empty());
+    assert!(reader.turns_from(0, 1).unwrap().is_empty());
+    assert!(reader.snapshots().unwrap().is_empty());
+}

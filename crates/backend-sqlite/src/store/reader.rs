@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::DATABASE;
 use crate::connection::open_read_only;
 use crate::error::Error;
-use crate::migration::{MIGRATIONS, check};
+use crate::migration::{MIGRATIONS, check, migrate};
 use crate::root::resolve;
 
 /// Bits of a tile's place that hold its index in its level.
@@ -41,9 +41,15 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
-        let connection = open_read_only(&root.join(DATABASE), CACHE_KIB);
-        let connection = connection.map_err(|error| error.of_store("opened", 0))?;
-        check(&connection, MIGRATIONS)?;
+        let opened = |error: Error| error.of_store("opened", 0);
+        let connection = open_read_only(&root.join(DATABASE), CACHE_KIB).map_err(opened)?;
+        if check(&connection, MIGRATIONS)? > 0 {
+            return Ok(Self { connection });
+        }
+        // Its first owner died before it had made the tables: the log is empty.
+        let empty = Connection::open_in_memory();
+        let mut connection = empty.map_err(|error| opened(error.into()))?;
+        migrate(&mut connection, MIGRATIONS)?;
         Ok(Self { connection })
     }
 
