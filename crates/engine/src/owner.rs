@@ -223,25 +223,28 @@ impl Owner {
         let around = CancellationToken::new();
         let tasks = TaskTracker::new();
         let high_water = self.handle.high_water();
-        let projection = tasks.spawn(self.projector.run(high_water, around.clone()));
+        let mut projection = tasks.spawn(self.projector.run(high_water, around.clone()));
         if self.has_slots {
             let until = self.shutdown.child_token();
             tasks.spawn(self.monitors.run(self.policies, until));
         }
         tasks.close();
         let scrubbing = scrub(self.scrubber, self.has_slots, around.clone());
-        let result = tokio::select! {
-            result = self.turn.run() => result,
-            damage = scrubbing => Err(damage),
+        // Without its views an owner answers no query and indexes no key: it ends.
+        let (result, projected) = tokio::select! {
+            result = self.turn.run() => (result, None),
+            damage = scrubbing => (Err(damage), None),
+            projected = &mut projection => (Ok(()), Some(projected)),
         };
         self.shutdown.cancel();
         around.cancel();
         drop(self.handle);
         tasks.wait().await;
-        let projected = projection
-            .await
-            .map_err(|error| EngineError::Bug(error.to_string()))?;
-        result.and(projected)
+        let projected = match projected {
+            Some(projected) => projected,
+            None => projection.await,
+        };
+        result.and(projected.map_err(|error| EngineError::Bug(error.to_string()))?)
     }
 }
 
