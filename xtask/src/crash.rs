@@ -1,15 +1,18 @@
 //! The crash harness: an owner under load dies at random instants, by SIGKILL or with its disk's
-//! power, again and again; then every promise is accounted for.
+//! power, or at each step of persistence, again and again; then every promise is accounted for.
 //!
-//! In: the built binary, a load, a cooperating sink that tasks write to. Out: single chosen
-//! instants, which are the fail-point tests of the crates. Invariants that it checks: every
+//! In: the built binary, a load, a cooperating sink that tasks write to. Out: whole stories of one
+//! death, which are the journeys of the binary's tests. Invariants that it checks: every
 //! acknowledged signal and every synced file is in the log exactly once; no lease token starts
 //! twice; no start is without a run; the log verifies after each crash.
 
 mod account;
 mod arena;
 mod disk;
+mod fail_points;
 mod load;
+mod settlement;
+mod steps;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,25 +20,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
-use serde_json::Value;
 
-use account::{Account, Evidence};
-use arena::{Arena, LOAD};
-use load::{Load, Promises};
+use account::Account;
+use arena::Arena;
+use load::Load;
+use settlement::{check_export, settle, verify_log};
 
 use crate::binary;
 use crate::owner::{Owner, tail};
-use crate::process::until;
 use crate::random::{Random, fresh_seed};
 
 /// Earliest and latest instant of a crash after the owner's start, ms.
 const LIFE_MS: (u64, u64) = (5, 250);
-/// How long the work that is left may take at the end.
-const DRAIN_MAX: Duration = Duration::from_mins(2);
-/// More signals than any run of the harness makes.
-const SIGNALS_MAX: &str = "100000000";
-/// Runs that one list holds at most; with as many, the account would not be whole.
-const RUNS_MAX: usize = 10_000;
 /// Kills of a control run when no number is given.
 const CONTROL_CYCLES: u32 = 200;
 /// Power cuts of a control run when no number is given.
@@ -52,6 +48,15 @@ pub(crate) struct Options {
     /// Cut the power of the owner's disk so many times (needs root)
     #[arg(long)]
     pub(crate) power_cuts: Option<u32>,
+    /// Kill, fail and hold up the owner at each step of persistence instead
+    #[arg(long)]
+    pub(crate) fail_points: bool,
+    /// With --fail-points: only steps whose names contain this
+    #[arg(long)]
+    pub(crate) step: Vec<String>,
+    /// With --fail-points: only one step in so many
+    #[arg(long, default_value_t = 1)]
+    pub(crate) stride: usize,
     /// Run a build that breaks its promise; the harness must notice
     #[arg(long)]
     pub(crate) control: Option<Control>,
@@ -119,11 +124,15 @@ pub(crate) struct Finding {
 /// not noticed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let seed = options.seed.unwrap_or_else(fresh_seed);
-    let built = match (&options.binary, options.control) {
-        (Some(path), _) => path.clone(),
-        (None, None) => binary::release()?,
-        (None, Some(_)) => binary::planted()?,
+    let needs_faults = options.fail_points || options.control.is_some();
+    let built = match &options.binary {
+        Some(path) => path.clone(),
+        None if needs_faults => binary::with_faults()?,
+        None => binary::release()?,
     };
+    if options.fail_points {
+        return fail_points::run(&built, &options.step, options.stride, seed);
+    }
     let mut findings = Vec::new();
     for (death, crashes) in plan(options) {
         let plant = options.control.map(Control::plant);
@@ -178,9 +187,12 @@ impl Trial<'_> {
         let mut load = Load::start(&arena.site, self.seed);
         let account = self
             .crash(&arena, &mut load, &mut finding)
-            .and_then(|()| settle(&arena, load, &mut finding));
+            .and_then(|()| settle(&arena, load));
         match account {
-            Ok(account) => finding.account = account,
+            Ok(account) => {
+                finding.account = account;
+                finding.verifications += 1;
+            }
             Err(error) => finding.account.fault(
                 "run broken off",
                 format!("{error:#}\n{}", tail(&arena.site.log)),
@@ -201,8 +213,10 @@ impl Trial<'_> {
                 bail!("the owner ended by itself");
             }
             finding.crashes += 1;
+            check_export(arena)?;
             if crash % self.verify_every == 0 {
-                verify(arena, finding)?;
+                verify_log(arena)?;
+                finding.verifications += 1;
             }
             if crash % 50 == 0 {
                 println!("  {crash} of {}", self.crashes);
@@ -219,67 +233,6 @@ fn end(owner: Owner, arena: &Arena) -> Result<bool> {
         disk.cut_power()?;
     }
     Ok(alive)
-}
-
-fn verify(arena: &Arena, finding: &mut Finding) -> Result<()> {
-    let answers = arena.site.ask(&["ledger", "verify"])?;
-    finding.verifications += 1;
-    match answers.as_slice() {
-        [answer] if answer.get("ok") == Some(&Value::Bool(true)) => Ok(()),
-        other => bail!("the log does not verify: {other:?}"),
-    }
-}
-
-/// Lets the last owner finish what is left, and accounts.
-fn settle(arena: &Arena, load: Load, finding: &mut Finding) -> Result<Account> {
-    let mut owner = arena.site.serve()?;
-    owner.wait_until_ready()?;
-    let promises = load.end()?;
-    until("the work drains", DRAIN_MAX, || {
-        Ok(is_drained(arena)?.then_some(()))
-    })?;
-    verify(arena, finding)?;
-    let account = draw(arena, &promises)?;
-    owner.stop()?;
-    Ok(account)
-}
-
-fn is_drained(arena: &Arena) -> Result<bool> {
-    for entry in std::fs::read_dir(arena.site.root.join("intents"))? {
-        if entry?
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
-            return Ok(false);
-        }
-    }
-    let answers = arena.site.ask(&["status"])?;
-    let [status] = answers.as_slice() else {
-        bail!("status printed {} documents", answers.len());
-    };
-    let figure = |name: &str| status.get(name).and_then(Value::as_u64);
-    let live = ["runs_planned", "runs_leased", "runs_stopping"].map(figure);
-    Ok(live == [Some(0); 3] && figure("views") == figure("records"))
-}
-
-fn draw(arena: &Arena, promises: &Promises) -> Result<Account> {
-    let signals = arena
-        .site
-        .ask(&["signal", "list", "--name", LOAD, "--limit", SIGNALS_MAX])?;
-    let runs = arena
-        .site
-        .ask(&["run", "list", "--limit", &RUNS_MAX.to_string()])?;
-    if runs.len() >= RUNS_MAX {
-        bail!("{RUNS_MAX} runs are more than a list holds: crash less often in one go");
-    }
-    let sink = std::fs::read_to_string(&arena.sink)?;
-    Ok(Account::draw(&Evidence {
-        promises,
-        signals: &signals,
-        runs: &runs,
-        sink: &sink,
-    }))
 }
 
 impl Finding {
@@ -307,6 +260,8 @@ impl Finding {
             ("acknowledgements", account.acknowledgements),
             ("signals acknowledged", account.signals_promised),
             ("files dropped and synced", account.files_promised),
+            ("unrouted files dropped", account.unrouted_promised),
+            ("dead letters", account.letters),
             ("signals of the load in the log", account.signals_in_log),
             ("runs", account.runs),
             ("starts seen by the sink", account.starts),
@@ -329,5 +284,38 @@ impl Finding {
         }
         println!("{}", serde_json::to_string(self)?);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A short run on the binary that the suites build; `cargo xtask crash` makes long ones.
+    fn check(death: Death, crashes: u32) -> Account {
+        let trial = Trial {
+            binary: &binary::debug().unwrap(),
+            plant: None,
+            death,
+            crashes,
+            verify_every: 1,
+            seed: fresh_seed(),
+        };
+        let account = trial.run().unwrap().account;
+        assert!(account.is_sound(), "{:?}", account.faults);
+        assert!(account.acknowledgements > 0 && account.files_promised > 0);
+        account
+    }
+
+    #[test]
+    fn f2_an_owner_killed_at_any_instant_loses_nothing_and_starts_nothing_twice() {
+        check(Death::Kill, 10);
+    }
+
+    /// Needs root, to mount an image whose power can be cut.
+    #[test]
+    fn f3_f4_what_was_acknowledged_or_declared_is_there_whole_after_a_power_cut() {
+        let account = check(Death::PowerCut, 5);
+        assert!(account.letters > 0, "nothing was declared");
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::binary::{PLANT_VARIABLE, planted, planted_cargo};
+use crate::binary::{PLANT_VARIABLE, cargo_with_faults, with_faults};
 use crate::crash::{Death, Trial};
 use crate::process::output_of;
 use crate::random::fresh_seed;
@@ -98,7 +98,7 @@ const MUTANTS: &[Mutant] = &[
 /// Runs each bug against its suite; fails when one survives.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mutants = select(&options.names)?;
-    let binary = planted()?;
+    let binary = with_faults()?;
     let suites: BTreeSet<Suite> = mutants.iter().map(|mutant| mutant.caught_by).collect();
     for suite in suites {
         println!("without a bug: {}", suite.name());
@@ -159,13 +159,13 @@ impl Suite {
 /// Whether the tests of `package` pass. Building them is not part of the answer: a build that
 /// fails is an error, not a caught bug.
 fn tests_pass(package: &str, plant: Option<&str>) -> Result<bool> {
-    output_of(planted_cargo().args(["test", "--no-run", "--package", package]))?;
+    output_of(cargo_with_faults().args(["test", "--no-run", "--package", package]))?;
     let mut command = if tools::has_cargo_command("nextest") {
-        let mut command = planted_cargo();
+        let mut command = cargo_with_faults();
         command.args(["nextest", "run", "--package", package]);
         command
     } else {
-        let mut command = planted_cargo();
+        let mut command = cargo_with_faults();
         command.args(["test", "--package", package]);
         command
     };

@@ -2,13 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::binary::PLANT_VARIABLE;
+use crate::binary::{FAIL_POINT_VARIABLE, PLANT_VARIABLE};
 use crate::client::Connection;
 use crate::process::{output_of, until};
 
@@ -31,8 +31,17 @@ pub(crate) struct Site {
 impl Site {
     /// Starts an owner and does not wait for it.
     pub(crate) fn serve(&self) -> Result<Owner> {
-        let child = self
-            .command(&["serve"])
+        self.start(&mut self.command(&["serve"]))
+    }
+
+    /// Starts an owner with a fail-point armed: `NAME=ACTION@HIT`.
+    pub(crate) fn serve_armed(&self, fail_point: &str) -> Result<Owner> {
+        let mut command = self.command(&["serve"]);
+        self.start(command.env(FAIL_POINT_VARIABLE, fail_point))
+    }
+
+    fn start(&self, command: &mut Command) -> Result<Owner> {
+        let child = command
             .stdin(Stdio::null())
             .stdout(self.open_log()?)
             .stderr(self.open_log()?)
@@ -68,7 +77,8 @@ impl Site {
             .args(arguments)
             .arg("--root")
             .arg(&self.root)
-            .env_remove(PLANT_VARIABLE);
+            .env_remove(PLANT_VARIABLE)
+            .env_remove(FAIL_POINT_VARIABLE);
         if let Some(plant) = self.plant {
             command.env(PLANT_VARIABLE, plant);
         }
@@ -116,6 +126,11 @@ impl Owner {
         self.child.kill().context("the owner cannot be killed")?;
         self.child.wait().context("the owner cannot be awaited")?;
         Ok(alive)
+    }
+
+    /// How it ended by itself, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Asks it to end with SIGTERM and waits for that.

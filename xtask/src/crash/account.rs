@@ -13,12 +13,18 @@ pub(crate) struct Evidence<'a> {
     pub(crate) promises: &'a Promises,
     /// Signals of the load, as `signal list` prints them.
     pub(crate) signals: &'a [Value],
+    /// Dead letters, as `dlq list` prints them.
+    pub(crate) letters: &'a [Value],
+    /// The export of the dead letters.
+    pub(crate) export: &'a str,
     /// Runs, as `run list` prints them.
     pub(crate) runs: &'a [Value],
     /// Lines of the sink: token, run, attempt.
     pub(crate) sink: &'a str,
 }
 
+/// Dead letters that the export holds: the newest.
+const EXPORT_MAX: u64 = 1_000;
 /// Instances of one kind of fault that are kept to show.
 const EXAMPLES_MAX: usize = 5;
 
@@ -36,6 +42,8 @@ pub(crate) struct Account {
     pub(crate) acknowledgements: u64,
     pub(crate) signals_promised: u64,
     pub(crate) files_promised: u64,
+    pub(crate) unrouted_promised: u64,
+    pub(crate) letters: u64,
     pub(crate) signals_in_log: u64,
     pub(crate) runs: u64,
     pub(crate) runs_by_state: BTreeMap<String, u64>,
@@ -49,12 +57,15 @@ impl Account {
             acknowledgements: evidence.promises.acknowledgements,
             signals_promised: count(&evidence.promises.signals),
             files_promised: count(&evidence.promises.files),
+            unrouted_promised: count(&evidence.promises.unrouted),
+            letters: count(evidence.letters),
             signals_in_log: count(evidence.signals),
             runs: count(evidence.runs),
             starts: count(evidence.sink.lines()),
             ..Self::default()
         };
         account.settle_signals(evidence);
+        account.settle_letters(evidence);
         account.settle_runs(evidence);
         account
     }
@@ -100,6 +111,35 @@ impl Account {
             if !by_key.contains_key(key.as_str()) {
                 self.fault("dropped file lost", key);
             }
+        }
+    }
+
+    /// Each file that nothing routes is one dead letter, and each of those is in the export.
+    fn settle_letters(&mut self, evidence: &Evidence<'_>) {
+        let mut subjects: BTreeMap<&str, u64> = BTreeMap::new();
+        for letter in evidence.letters {
+            *subjects.entry(text(letter, "subject")).or_default() += 1;
+        }
+        for (subject, letters) in &subjects {
+            if *letters > 1 && subject.starts_with("intent:") {
+                self.fault("file parked twice", *subject);
+            }
+        }
+        for name in &evidence.promises.unrouted {
+            if !subjects.contains_key(format!("intent:{name}").as_str()) {
+                self.fault("unrouted file lost", name);
+            }
+        }
+        let mut exported = 0;
+        for line in evidence.export.lines() {
+            exported += 1;
+            if serde_json::from_str::<Value>(line).is_err() {
+                self.fault("line of the export torn", line);
+            }
+        }
+        if exported != count(evidence.letters).min(EXPORT_MAX) {
+            let what = format!("{exported} of {}", evidence.letters.len());
+            self.fault("export is not what the log holds", what);
         }
     }
 
@@ -153,16 +193,31 @@ mod tests {
         Promises {
             signals: BTreeMap::from([("0-0".to_owned(), "A".to_owned())]),
             files: vec!["file-0".to_owned()],
+            unrouted: vec!["file-7.json".to_owned()],
             acknowledgements: 1,
             contradictions: Vec::new(),
         }
     }
 
     fn check(signals: &[Value], runs: &[Value], sink: &str, faults: &[&str]) {
+        let letters = [json!({"subject": "intent:file-7.json"})];
+        check_letters(signals, &letters, "{}\n", runs, sink, faults);
+    }
+
+    fn check_letters(
+        signals: &[Value],
+        letters: &[Value],
+        export: &str,
+        runs: &[Value],
+        sink: &str,
+        faults: &[&str],
+    ) {
         let promises = promises();
         let account = Account::draw(&Evidence {
             promises: &promises,
             signals,
+            letters,
+            export,
             runs,
             sink,
         });
@@ -236,5 +291,22 @@ mod tests {
             &["run succeeded without a start"],
         );
         check(&signals, &[], "7 R", &["line of the sink torn"]);
+    }
+    #[test]
+    fn an_unrouted_file_without_its_letter_and_a_stale_export_are_found() {
+        let signals = [signal("A", "0-0"), signal("B", "file-0")];
+        let letter = json!({"subject": "intent:file-7.json"});
+        let with = |letters: &[Value], export: &str, faults: &[&str]| {
+            check_letters(&signals, letters, export, &[], "", faults);
+        };
+        with(&[], "", &["unrouted file lost"]);
+        with(
+            &[letter.clone(), letter.clone()],
+            "{}\n{}\n",
+            &["file parked twice"],
+        );
+        let one = [letter];
+        with(&one, "", &["export is not what the log holds"]);
+        with(&one, "{\n", &["line of the export torn"]);
     }
 }

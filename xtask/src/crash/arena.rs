@@ -69,11 +69,13 @@ impl Arena {
 }
 
 /// A task program that writes one line with one append: lease token, run, attempt. The folder of
-/// an attempt's result bears the token's name.
+/// an attempt's result bears the token's name. When its facts say so, it prints more than a record
+/// holds, so that there is evidence.
 fn sink_program(sink: &Path) -> String {
     format!(
         "folder=${{ANTIPHON_RESULT%/*}}\n\
-         echo \"${{folder##*/}} $ANTIPHON_RUN_ID $ANTIPHON_ATTEMPT\" >> '{}'\n",
+         echo \"${{folder##*/}} $ANTIPHON_RUN_ID $ANTIPHON_ATTEMPT\" >> '{}'\n\
+         case $(cat) in *'\"loud\":true'*) printf '%s %030000d' \"$folder\" 0;; esac\n",
         sink.display()
     )
 }

@@ -26,6 +26,14 @@ const SIGNAL_PAUSE_MS_MAX: u64 = 16;
 const FILE_PAUSE_MS_MAX: u64 = 40;
 /// One signal in so many starts a task.
 const WORK_EVERY: u64 = 16;
+/// One task in so many prints more than a record holds.
+const LOUD_EVERY: u64 = 4 * WORK_EVERY;
+/// One signal in so many is too large for a commit on the loop's own thread …
+const LARGE_EVERY: u64 = 50;
+/// … by so many bytes.
+const LARGE_BYTES: usize = 30_000;
+/// One file in so many is of a type that nothing routes.
+const UNROUTED_EVERY: u64 = 8;
 /// One acknowledged key in so many is sent again later.
 const REPEAT_EVERY: u64 = 16;
 /// Pause before an owner that does not answer is asked again.
@@ -38,6 +46,8 @@ pub(crate) struct Promises {
     pub(crate) signals: BTreeMap<String, String>,
     /// Keys of files that lay in the inbox, synced.
     pub(crate) files: Vec<String>,
+    /// Names of files that lay in the inbox, synced, and that no intent matches.
+    pub(crate) unrouted: Vec<String>,
     /// Acknowledgements, repeated ones included.
     pub(crate) acknowledgements: u64,
     /// Keys that were acknowledged with two different ids.
@@ -172,10 +182,8 @@ impl Producer<'_> {
     /// end of the load it gives up: nothing was promised for that key.
     fn submit(&mut self, number: u64) -> Result<()> {
         let key = format!("{}-{number}", self.series);
-        let work = number.is_multiple_of(WORK_EVERY);
-        let body = format!(
-            r#"{{"signal":"{LOAD}","source":"crash","facts":{{"key":"{key}","work":{work}}}}}"#
-        );
+        let facts = facts(&key, number);
+        let body = format!(r#"{{"signal":"{LOAD}","source":"crash","facts":{facts}}}"#);
         while !self.shared.ends() {
             match self.try_submit(&key, &body) {
                 Ok(answer) if answer.status == 202 => return self.acknowledged(key, &answer),
@@ -231,32 +239,47 @@ fn drop_files(shared: &Shared, mut random: Random) -> Result<()> {
         if shared.ends() {
             return Ok(());
         }
+        let is_unrouted = number % UNROUTED_EVERY == 1;
         let key = format!("file-{number}");
+        let text = if is_unrouted {
+            format!(r#"{{"type":"crash.unrouted","id":"{key}"}}"#)
+        } else {
+            let data = facts(&key, number);
+            format!(r#"{{"type":"{INTENT}","id":"{key}","data":{data}}}"#)
+        };
         {
             let _disk = shared.disk.read().unwrap_or_else(PoisonError::into_inner);
-            drop_file(
-                &shared.intents,
-                &key,
-                u64::is_multiple_of(number, WORK_EVERY),
-            )?;
+            drop_file(&shared.intents, &key, &text)?;
         }
-        shared.promised(|promises| promises.files.push(key));
+        shared.promised(|promises| {
+            if is_unrouted {
+                promises.unrouted.push(format!("{key}.json"));
+            } else {
+                promises.files.push(key);
+            }
+        });
         std::thread::park_timeout(Duration::from_millis(random.between(1, FILE_PAUSE_MS_MAX)));
     }
     Ok(())
 }
 
-fn drop_file(intents: &Path, key: &str, work: bool) -> Result<()> {
+fn drop_file(intents: &Path, key: &str, text: &str) -> Result<()> {
     let hidden = intents.join(format!(".{key}.tmp"));
     let mut file = File::create(&hidden)?;
-    write!(
-        file,
-        r#"{{"type":"{INTENT}","id":"{key}","data":{{"key":"{key}","work":{work}}}}}"#
-    )?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&hidden, intents.join(format!("{key}.json")))?;
     File::open(intents)?.sync_all()?;
     Ok(())
+}
+
+/// The facts of the load's signal `number`: the same each time that it is sent.
+fn facts(key: &str, number: u64) -> String {
+    let work = number.is_multiple_of(WORK_EVERY);
+    let loud = number.is_multiple_of(LOUD_EVERY);
+    let is_large = number % LARGE_EVERY == LARGE_EVERY - 1;
+    let filler = "x".repeat(if is_large { LARGE_BYTES } else { 0 });
+    format!(r#"{{"key":"{key}","work":{work},"loud":{loud},"filler":"{filler}"}}"#)
 }
 
 fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
