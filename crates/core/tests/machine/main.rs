@@ -11,5 +11,6 @@ mod frozen;
 mod journeys;
 mod kept;
 mod properties;
+mod rows;
 mod transcript;
 mod world;
