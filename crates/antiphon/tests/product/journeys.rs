@@ -254,3 +254,32 @@ fn what_was_acknowledged_outlives_its_owner() {
     assert_eq!(listed, emitted);
     site.verify();
 }
+
+#[test]
+fn f58_ids_of_the_same_millisecond_are_unique() {
+    const PRODUCERS: usize = 8;
+    const EACH: usize = 50;
+    let site = Site::new(CONFIGURATION);
+    let owner = site.serve();
+    std::thread::scope(|scope| {
+        for _ in 0..PRODUCERS {
+            scope.spawn(|| (0..EACH).for_each(|n| drop(owner.emit("Q_OTHER", &json!({"n": n})))));
+        }
+    });
+    let signals = site.ask(&["signal", "list", "--limit", "1000"]);
+    let mut ids: Vec<&str> = signals
+        .iter()
+        .map(|it| it["id"].as_str().unwrap())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), PRODUCERS * EACH);
+    // A UUIDv7 begins with its millisecond.
+    let mut milliseconds: Vec<&str> = ids.iter().map(|id| &id[..13]).collect();
+    milliseconds.dedup();
+    assert!(
+        milliseconds.len() < ids.len(),
+        "no two of them fell together"
+    );
+    owner.stop();
+}

@@ -9,6 +9,8 @@
 
 mod support;
 
+mod commands;
+mod counted;
 mod disk;
 mod exclusive;
 mod hostile;

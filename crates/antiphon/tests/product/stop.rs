@@ -125,7 +125,7 @@ fn f54_after_stop_kill_has_returned_nothing_starts() {
         now_ticks(0)
     };
     race(&site, &owner, 5, stop, || {
-        site.run(&["stop", "resume"]).must(0)
+        site.run(&["stop", "resume"]).must(0);
     });
     owner.stop();
     site.verify();

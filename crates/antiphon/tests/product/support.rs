@@ -13,7 +13,7 @@ pub(crate) use owner::Owner;
 pub(crate) use site::Site;
 
 /// How long anything that must happen may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks `done` again and again until it gives something; a test fails when it never does.
 ///

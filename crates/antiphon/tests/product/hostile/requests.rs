@@ -117,98 +117,57 @@ fn f40_what_is_no_signal_is_refused_with_a_code() {
 }
 
 #[test]
-fn a3_a_body_counts_only_by_its_type_and_may_claim_nothing() {
+fn a_body_counts_only_by_its_type_and_may_claim_nothing() {
     let site = Site::new(CONFIGURATION);
     let owner = site.serve();
-    let body = br#"{"signal":"Q_A","source":"s","facts":{}}"#;
+    let check = |line: &str, kind: &[(&str, &str)], body: &str, status: u16, code: &str| {
+        refuses(&site, line, kind, body.as_bytes(), status, code);
+    };
+    let signals = "POST /api/v1/signals";
+    let honest = r#"{"signal":"Q_A","source":"s","facts":{}}"#;
     for kind in [
         "text/plain",
         "application/x-www-form-urlencoded",
         "text/json",
-        "",
     ] {
-        let headers: &[(&str, &str)] = if kind.is_empty() {
-            &[]
-        } else {
-            &[("Content-Type", kind)]
-        };
-        refuses(
-            &site,
-            "POST /api/v1/signals",
-            headers,
-            body,
-            415,
-            "request.media_type",
-        );
+        let kind = [("Content-Type", kind)];
+        check(signals, &kind, honest, 415, "request.media_type");
     }
-    let forged = br#"{"reason":"x","by":"root"}"#;
-    refuses(
-        &site,
-        "POST /api/v1/stop/kill",
-        &[JSON],
-        forged,
-        400,
-        "request.malformed",
-    );
-    refuses(
-        &site,
-        "POST /api/v1/stop/kill",
-        &[JSON],
-        b"{",
-        400,
-        "request.malformed",
-    );
-    let many = br#"{"older_than_ms":-1}"#;
-    refuses(
-        &site,
+    check(signals, &[], honest, 415, "request.media_type");
+    let forged = r#"{"reason":"x","by":"root"}"#;
+    let kill = "POST /api/v1/stop/kill";
+    check(kill, &[JSON], forged, 400, "request.malformed");
+    check(kill, &[JSON], "{", 400, "request.malformed");
+    let never = r#"{"older_than_ms":-1}"#;
+    check(
         "POST /api/v1/letters/purge",
         &[JSON],
-        many,
-        400,
-        "request.malformed",
-    );
-    refuses(
-        &site,
-        "POST /api/v1/signals/",
-        &[JSON],
-        body,
-        404,
-        "request.no_route",
-    );
-    refuses(
-        &site,
-        "DELETE /api/v1/signals",
-        &[],
-        b"",
-        405,
-        "request.method",
-    );
-    refuses(
-        &site,
-        "GET /api/v1/../v1/stop/kill",
-        &[],
-        b"",
-        404,
-        "request.no_route",
-    );
-    refuses(
-        &site,
-        "GET /api/v1/signals?limit=x",
-        &[],
-        b"",
-        400,
-        "request.malformed",
-    );
-    refuses(
-        &site,
-        "GET /api/v1/why/%2e%2e",
-        &[],
-        b"",
+        never,
         400,
         "request.malformed",
     );
     assert_eq!(owner.status()["mode"], "normal");
     is_unmoved(&owner);
+    owner.stop();
+}
+
+#[test]
+fn a_path_leads_to_its_route_or_nowhere() {
+    let site = Site::new(CONFIGURATION);
+    let owner = site.serve();
+    let check = |line: &str, status: u16, code: &str| {
+        refuses(&site, line, &[JSON], b"{}", status, code);
+    };
+    check("POST /api/v1/signals/", 404, "request.no_route");
+    check("POST /api/v1//stop/kill", 404, "request.no_route");
+    check("POST /API/v1/stop/kill", 404, "request.no_route");
+    check("POST /api/v1/../v1/stop/kill", 404, "request.no_route");
+    check("POST /api/v1/stop%2fkill", 404, "request.no_route");
+    check("DELETE /api/v1/signals", 405, "request.method");
+    check("GET /api/v1/stop/kill", 405, "request.method");
+    check("GET /api/v1/signals?limit=x", 400, "request.malformed");
+    check("GET /api/v1/why/%2e%2e", 400, "request.malformed");
+    assert_eq!(owner.status()["mode"], "normal");
     owner.stop();
 }
 

@@ -99,7 +99,17 @@ impl Site {
 
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        Said::of(self.command(arguments).output().unwrap())
+        Said::of(&self.command(arguments).output().unwrap())
+    }
+
+    /// Runs the program with these arguments and nothing else.
+    pub(crate) fn bare(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).current_dir(&self.outside);
+        command
+            .env_remove("ANTIPHON_ROOT")
+            .env_remove("STATE_DIRECTORY");
+        Said::of(&command.output().unwrap())
     }
 
     /// Runs a command that must succeed, and reads the JSON lines that it prints.
@@ -173,7 +183,7 @@ impl Site {
 }
 
 impl Said {
-    fn of(output: Output) -> Self {
+    fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
