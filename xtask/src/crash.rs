@@ -182,6 +182,10 @@ impl Trial<'_> {
             self.death, self.crashes, self.seed
         );
         let arena = Arena::build(self.binary, self.plant, self.death == Death::PowerCut)?;
+        // An owner that cannot even come up would look like a broken promise.
+        let mut first = arena.site.serve()?;
+        first.wait_until_ready()?;
+        first.kill()?;
         let began = Instant::now();
         let mut finding = Finding::new(self);
         let mut load = Load::start(&arena.site, self.seed);
