@@ -315,8 +315,16 @@ fn hands(
     let evidence = Arc::new(executor.evidence());
     let executor = Arc::new(executor);
     let task = tokio::spawn(service.run());
-    let service = Some(Serving { executor: Arc::clone(&executor), task });
-    Ok(Hands { executor, events, evidence, service })
+    let service = Some(Serving {
+        executor: Arc::clone(&executor),
+        task,
+    });
+    Ok(Hands {
+        executor,
+        events,
+        evidence,
+        service,
+    })
 }
 
 fn views_of(root: PathBuf, opened: OpenedViews) -> antiphon_engine::owner::OpensViews {

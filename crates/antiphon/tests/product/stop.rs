@@ -24,7 +24,7 @@ task = "hold"
 
 [[task]]
 name = "work"
-command = ["sh", "-c", "read -r stat < /proc/$$/stat; echo \"$stat\" >> {out}/starts; echo $ANTIPHON_SIGNAL_ID >> {out}/ends"]
+command = ["sh", "-c", "read -r stat < /proc/$$/stat; echo \"$stat\" >> {out}/starts; echo $ANTIPHON_TOKEN \"$stat\" >> {out}/dbg; echo $ANTIPHON_SIGNAL_ID >> {out}/ends"]
 concurrency = 4
 on_stop = "retry"
 
@@ -93,6 +93,18 @@ fn race(site: &Site, owner: &Owner, rounds: usize, stop: impl Fn() -> u64, resum
                 "signals are taken"
             );
             let started = starts(site);
+            if started.iter().any(|tick| *tick > last) {
+                eprintln!("last {last} now {}", now_ticks(0));
+                let dbg = lines_of(&site.outside.join("dbg"));
+                for l in dbg.iter().rev().take(8) {
+                    eprintln!("{}", l);
+                }
+                let sl = lines_of(&site.root.join("structured.jsonl"));
+                for l in sl.iter().rev().take(60).rev() {
+                    eprintln!("{l}");
+                }
+                eprintln!("{}", owner.words());
+            }
             let late = started.iter().filter(|tick| **tick > last).count();
             assert_eq!(
                 late, 0,
