@@ -66,13 +66,19 @@ impl Gate {
         is_clear.then_some(Pass { _permit: permit })
     }
 
-    /// Closes the gate for a stop that is asked for, waits for spawns under way, and, when `kill`
-    /// says so, kills every tree. The stop's record must be followed by [`Gate::recorded`].
+    /// Closes the gate for a stop that is asked for: no spawn that has no permit yet gets one until
+    /// [`Gate::recorded`] has answered this call.
+    pub(crate) fn shut(&self) {
+        self.stops_pending.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Waits for spawns under way, once the gate is shut, and, when `kill` says so, kills every
+    /// tree.
     ///
     /// # Cancel safety
-    /// Once polled, the gate is closed whatever becomes of the future.
-    pub async fn close(&self, kill: bool) {
-        self.stops_pending.fetch_add(1, Ordering::SeqCst);
+    /// Trees that exist when it is first polled are killed; dropped before its end, it does not
+    /// wait for spawns under way.
+    pub(crate) async fn emptied(&self, kill: bool) {
         if kill {
             self.executor.kill_all();
         }
@@ -83,7 +89,7 @@ impl Gate {
         drop(all_passed);
     }
 
-    /// A stop that closed the gate is durable, or was refused: the guards decide again.
+    /// A stop that shut the gate is durable, or was refused: the guards decide again.
     pub(crate) fn recorded(&self) {
         let fewer = |pending: u32| pending.checked_sub(1);
         // An Err only says that no stop was pending.

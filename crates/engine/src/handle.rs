@@ -175,6 +175,21 @@ pub struct OpenAsk {
 pub(crate) struct Request {
     pub(crate) event: Event,
     pub(crate) answer: oneshot::Sender<Result<Answered, SubmitError>>,
+    /// Whether whoever asks has shut the gate and waits for the record of that.
+    pub(crate) has_shut_gate: bool,
+}
+
+impl Request {
+    pub(crate) fn new(
+        event: Event,
+        answer: oneshot::Sender<Result<Answered, SubmitError>>,
+    ) -> Self {
+        Self {
+            event,
+            answer,
+            has_shut_gate: false,
+        }
+    }
 }
 
 /// What the loop answers.
@@ -351,20 +366,27 @@ impl Handle {
         }
     }
 
-    /// The request goes first, so that the loop knows why the trees die; closing waits for nothing
-    /// that the loop does.
+    /// The gate is shut first, then the loop is told, so that it knows why the trees die; none of it
+    /// waits for the loop. A future that is dropped while the lane is full leaves the gate shut.
     async fn close_and_record(&self, event: Event, kill: bool) -> Result<(), SubmitError> {
+        self.gate.shut();
         let (answer, answered) = oneshot::channel();
-        let sent = self.controls.try_send(Request { event, answer });
-        self.gate.close(kill).await;
-        let answered = match sent {
-            Ok(()) => answered.await.map_err(|_closed| SubmitError::Closed)?,
-            Err(mpsc::error::TrySendError::Full(Request { event, .. })) => {
-                ask(&self.controls, event).await
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(SubmitError::Closed),
+        let request = Request {
+            event,
+            answer,
+            has_shut_gate: true,
         };
-        match answered? {
+        let sent = self.controls.try_send(request);
+        self.gate.emptied(kill).await;
+        match sent {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(request)) => {
+                let sent = self.controls.send(request).await;
+                sent.map_err(|_closed| SubmitError::Closed)?;
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(SubmitError::Closed),
+        }
+        match answered.await.map_err(|_closed| SubmitError::Closed)?? {
             Answered::Fresh(reply @ (Reply::Full | Reply::Refused(_))) => Err(refusal(&reply)),
             Answered::Fresh(_) | Answered::Duplicate { .. } => Ok(()),
         }
@@ -380,11 +402,10 @@ impl Handle {
     /// # Errors
     /// [`SubmitError`]; the old policy stays in force entirely.
     pub async fn configure(&self, policy: Arc<Policy>) -> Result<(), SubmitError> {
-        match ask(&self.controls, Event::Configured(policy.clone())).await? {
+        match ask(&self.controls, Event::Configured(policy)).await? {
             Answered::Fresh(reply @ (Reply::Full | Reply::Refused(_))) => Err(refusal(&reply)),
             Answered::Fresh(_) | Answered::Duplicate { .. } => {
                 self.notes.set_reload_error(None);
-                self.policies.send_replace(policy);
                 Ok(())
             }
         }
@@ -439,7 +460,7 @@ impl Intake for Handle {
 
 fn hand_over(lane: &mpsc::Sender<Request>, event: Event) -> Answer<'static, IntakeAnswer> {
     let (answer, answered) = oneshot::channel();
-    let sent = lane.try_send(Request { event, answer });
+    let sent = lane.try_send(Request::new(event, answer));
     Box::pin(async move {
         match sent {
             Ok(()) => answered.await.map_or(IntakeAnswer::Closed, intake_answer),
@@ -504,7 +525,7 @@ pub(crate) async fn ask(
     event: Event,
 ) -> Result<Answered, SubmitError> {
     let (answer, answered) = oneshot::channel();
-    lane.send(Request { event, answer })
+    lane.send(Request::new(event, answer))
         .await
         .map_err(|_closed| SubmitError::Closed)?;
     answered.await.map_err(|_closed| SubmitError::Closed)?

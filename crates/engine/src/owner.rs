@@ -175,12 +175,8 @@ impl Owner {
                 version: options.version.clone(),
             })?;
         }
-        turn.start(&options, policy.clone()).await?;
-        let (policies_sender, policies) = watch::channel(policy);
-        let handle = Handle {
-            policies: Arc::new(policies_sender),
-            ..handle
-        };
+        turn.start(&options, policy).await?;
+        let policies = handle.policy();
         let monitors = Monitors {
             probes: turn.probes.clone(),
             root: options.root.clone(),
@@ -250,9 +246,7 @@ impl Owner {
 
 /// Ends only when the log is found damaged. An owner for one command leaves that to others.
 async fn scrub(scrubber: Scrubber, has_slots: bool, shutdown: CancellationToken) -> EngineError {
-    if has_slots
-        && let Err(error) = scrubber.run(shutdown).await
-    {
+    if has_slots && let Err(error) = scrubber.run(shutdown).await {
         return error;
     }
     std::future::pending().await

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use antiphon_core::input::Event;
 use antiphon_core::machine::Machine;
+use antiphon_core::policy::Policy;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +33,7 @@ use crate::probe::Probes;
 use crate::suspects::Suspects;
 pub(crate) use commit::Committer;
 pub(crate) use decide::key_of;
+pub(crate) use dispatch::Starting;
 use ingest::Taken;
 pub(crate) use ingest::{Admission, Lanes};
 pub(crate) use seal::{Sealer, Staged};
@@ -57,7 +59,10 @@ pub(crate) struct Turn {
     pub(crate) outcomes: mpsc::Sender<Event>,
     /// Spawns under way; joined when the loop ends.
     pub(crate) spawns: TaskTracker,
+    pub(crate) starting: Arc<Starting>,
     pub(crate) high_water: watch::Sender<u64>,
+    /// The policy in force, for whoever follows it.
+    pub(crate) policies: Arc<watch::Sender<Arc<Policy>>>,
     pub(crate) board: StatusBoard,
     pub(crate) admission: Admission,
     /// What the next commit holds.
@@ -76,11 +81,13 @@ pub(crate) struct Drain {
     pub(crate) finish_ms: u64,
     /// How long its trees may take to die after that, ms.
     pub(crate) stop_ms: u64,
+    /// How long those that were killed then may take to be reported, ms.
+    pub(crate) kill_ms: u64,
 }
 
 /// What the loop woke for.
 enum Wake {
-    /// There is something in a lane or due.
+    /// There is something in a lane, due, or to be shown.
     Work,
     /// The batch in flight is durable.
     Durable(Box<commit::Landed>),
@@ -150,15 +157,28 @@ impl Turn {
             let stop = tokio::time::Instant::now() + Duration::from_millis(self.drain.stop_ms);
             self.settle_until(stop).await?;
         }
-        self.gate.close(true).await;
-        self.spawns.close();
-        self.spawns.wait().await;
-        self.pass()?;
+        self.kill_what_is_left().await?;
         self.finish_commits().await?;
         self.last_snapshot()?;
         self.finish_commits().await?;
         self.publish_status();
         Ok(())
+    }
+
+    /// Shuts the gate, kills every tree, and takes the reports that come of it, bounded.
+    async fn kill_what_is_left(&mut self) -> Result<(), EngineError> {
+        let until = tokio::time::Instant::now() + Duration::from_millis(self.drain.kill_ms);
+        let (gate, spawns) = (self.gate.clone(), self.spawns.clone());
+        gate.shut();
+        spawns.close();
+        let emptied = async {
+            gate.emptied(true).await;
+            spawns.wait().await;
+        };
+        if tokio::time::timeout_at(until, emptied).await.is_err() {
+            tracing::error!("a launch was not answered; the next owner finds what became of it");
+        }
+        self.settle_until(until).await
     }
 
     /// Goes on turning until no attempt holds a lease or `until` has come.

@@ -1,6 +1,6 @@
 //! A turn put together from what was recovered, and the first thing that an owner says.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use antiphon_core::control::Control;
@@ -8,6 +8,7 @@ use antiphon_core::input::{Event, Owner as OwnerInput};
 use antiphon_core::machine::Machine;
 use antiphon_core::policy::Policy;
 use antiphon_core::record::LogCreated;
+use antiphon_core::report::Fate;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,16 +28,14 @@ use crate::probe::Probes;
 use crate::recover::Recovered;
 use crate::suspects::Suspects;
 use crate::turn::{
-    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Sealer, Snapshots, Staged,
+    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Sealer, Snapshots, Staged, Starting,
     StatusBoard, Turn,
 };
 
-/// Smallest reserve of disk, bytes.
-const RESERVE_BYTES_MIN: u64 = 64 << 20;
-/// The reserve is at least one part in so many of the disk.
-const RESERVE_PARTS: u64 = 20;
-/// How long trees may take to die after a drain, beyond their own grace, ms.
+/// How long trees may take to die once they are told to stop in a drain, ms; then they are killed.
 const STOP_MS: u64 = 10_000;
+/// How long trees that were killed in a drain may take to be reported, ms.
+const KILL_MS: u64 = 2_000;
 
 /// What a turn is assembled from.
 pub(super) struct Assembly {
@@ -71,10 +70,8 @@ pub(super) fn assemble(
     let (high_water_sender, high_water) = watch::channel(recovered.head.next_seq);
     let (shown, status) = watch::channel(Arc::new(Status::unknown()));
     let notes = Arc::new(Notes::default());
-    let total = store.space()?.total;
-    let reserve_bytes = options
-        .reserve_bytes
-        .unwrap_or_else(|| RESERVE_BYTES_MIN.max(total.checked_div(RESERVE_PARTS).unwrap_or(0)));
+    let admission = Admission::new(store.space()?, options.reserve_bytes);
+    let policies = Arc::new(watch::channel(Arc::new(Policy::empty())).0);
     let board = StatusBoard {
         shown,
         notes: notes.clone(),
@@ -102,9 +99,11 @@ pub(super) fn assemble(
         },
         outcomes,
         spawns: TaskTracker::new(),
+        starting: Arc::new(Starting::default()),
         high_water: high_water_sender,
+        policies: policies.clone(),
         board,
-        admission: Admission::new(reserve_bytes),
+        admission,
         staged: Staged::default(),
         taken: VecDeque::new(),
         snapshots: Snapshots::new(recovered.records_since_snapshot),
@@ -112,9 +111,9 @@ pub(super) fn assemble(
             shutdown,
             finish_ms: options.drain_ms,
             stop_ms: STOP_MS,
+            kill_ms: KILL_MS,
         },
     };
-    let policies = Arc::new(watch::channel(Arc::new(Policy::empty())).0);
     let handle = Handle {
         signals,
         controls,
@@ -137,9 +136,14 @@ impl Turn {
 
     /// What an owner says first: that it started, which policy is in force, what the guard files
     /// say, and what became of the leases of an owner that was lost. Durable when it returns.
-    pub(super) async fn start(&mut self, options: &Options, policy: Arc<Policy>) -> Result<(), EngineError> {
+    pub(super) async fn start(
+        &mut self,
+        options: &Options,
+        policy: Arc<Policy>,
+    ) -> Result<(), EngineError> {
         let lost: Vec<u64> = self.machine.leases().map(|(token, _run)| token).collect();
-        let fates = self.executor.recover(&lost).await;
+        let mut fates: BTreeMap<u64, Fate> =
+            self.executor.recover(&lost).await.into_iter().collect();
         fail::step("start.fates_known")?;
         self.step_own(Event::Started(Box::new(OwnerInput {
             epoch: self.board.epoch,
@@ -156,8 +160,10 @@ impl Turn {
         }))?;
         self.gate.follow(self.machine.state().guards);
         self.step_own(Event::Configured(policy))?;
-        for (token, fate) in fates {
-            self.step_own(Event::Recovered { token, fate })?;
+        for token in lost {
+            // Nothing is known of what the executor did not answer for.
+            let fate = fates.remove(&token).unwrap_or(Fate::Unproven);
+            self.input(Event::Recovered { token, fate }, None)?;
         }
         self.finish_commits().await?;
         fail::step("start.recorded")?;

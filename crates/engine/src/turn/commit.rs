@@ -90,12 +90,11 @@ impl Committer {
         let Some(flight) = &mut self.flight else {
             return std::future::pending().await;
         };
-        let gone = |_closed| EngineError::Bug("the writer is gone".to_owned());
         let Done {
             store,
             batch,
             result,
-        } = (&mut flight.done).await.map_err(gone)?;
+        } = (&mut flight.done).await.map_err(|_closed| gone())?;
         let held = self
             .flight
             .take()
@@ -108,17 +107,15 @@ impl Committer {
     }
 
     /// Commits on this thread.
-    fn commit_here(&mut self, batch: Batch, held: Held) -> Result<Landed, StoreError> {
-        if let Some(store) = &mut self.store {
-            store.append(&self.head, &batch)?;
-        }
+    fn commit_here(&mut self, batch: Batch, held: Held) -> Result<Landed, EngineError> {
+        let store = self.store.as_mut().ok_or_else(gone)?;
+        store.append(&self.head, &batch)?;
         self.head = batch.head();
         Ok(Landed { batch, held })
     }
 
     /// Hands the batch to the writer.
     fn commit_there(&mut self, batch: Batch, held: Held) -> Result<(), EngineError> {
-        let gone = || EngineError::Bug("the writer is gone".to_owned());
         let store = self.store.take().ok_or_else(gone)?;
         let expected = std::mem::replace(&mut self.head, batch.head());
         let (done, receiver) = oneshot::channel();
@@ -143,6 +140,11 @@ impl Committer {
         };
         Ok(&self.writer.insert(writer).jobs)
     }
+}
+
+/// No store is at hand where there must be one.
+fn gone() -> EngineError {
+    EngineError::Bug("the writer is gone".to_owned())
 }
 
 impl Drop for Committer {
@@ -170,10 +172,10 @@ impl Writer {
                 } in waiting
                 {
                     #[cfg(antiphon_plant)]
-                if crate::plant::is("effect_before_commit") {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                }
-                let result = store.append(&expected, &batch);
+                    if crate::plant::is("effect_before_commit") {
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                    }
+                    let result = store.append(&expected, &batch);
                     // The loop is gone when nobody waits: then nothing is answered either.
                     done.send(Done {
                         store,

@@ -38,11 +38,18 @@ impl Turn {
             event,
         };
         self.staged.remember(&input.event);
+        let policy = match &input.event {
+            Event::Configured(policy) => Some(policy.clone()),
+            _ => None,
+        };
         let machine = &mut self.machine;
         let stepped = catch_unwind(AssertUnwindSafe(|| machine.step(input)));
         match stepped {
             Ok(output) => {
                 fail::step("decide.stepped")?;
+                if policy.is_some() && output.reply == Reply::Done {
+                    self.staged.held.policy = policy;
+                }
                 self.stage(output, answer)
             }
             Err(panic) => {

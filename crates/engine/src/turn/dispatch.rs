@@ -1,12 +1,46 @@
 //! The fourth verb: once a batch is durable, answers who waited and lets its effects go.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use antiphon_core::id::Id;
 use antiphon_core::input::{Effect, Event};
-use antiphon_core::report::NotStarted;
+use antiphon_core::report::{NotStarted, StopCause};
 
 use super::Turn;
 use super::seal::Held;
 use crate::fail;
+
+/// Launches under way, each with the stop that came before its process, if one did: the executor
+/// does not know its token yet.
+#[derive(Debug, Default)]
+pub(crate) struct Starting(Mutex<BTreeMap<u64, Option<StopCause>>>);
+
+impl Starting {
+    fn begin(&self, token: u64) {
+        self.lock().insert(token, None);
+    }
+
+    /// Keeps a stop for a launch under way; says whether there is one. The first cause wins.
+    fn keeps(&self, token: u64, cause: StopCause) -> bool {
+        let mut starting = self.lock();
+        let kept = starting.get_mut(&token);
+        kept.map(|stop| stop.get_or_insert(cause)).is_some()
+    }
+
+    fn is_stopped(&self, token: u64) -> bool {
+        self.lock().get(&token).is_some_and(Option::is_some)
+    }
+
+    /// The launch is over; gives the stop that came meanwhile.
+    fn end(&self, token: u64) -> Option<StopCause> {
+        self.lock().remove(&token).flatten()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Option<StopCause>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Turn {
     /// Lets go what waited for a batch that is durable now.
@@ -18,9 +52,13 @@ impl Turn {
             guards,
             stops,
             letters_seq,
+            policy,
         } = held;
         if let Some(guards) = guards {
             self.gate.follow(guards);
+        }
+        if let Some(policy) = policy {
+            self.policies.send_replace(policy);
         }
         for _stop in 0..stops {
             self.gate.recorded();
@@ -28,7 +66,11 @@ impl Turn {
         for effect in effects {
             match effect {
                 Effect::Launch { token, run } => self.launch(token, &run),
-                Effect::Stop { token, cause } => self.executor.stop(token, cause),
+                Effect::Stop { token, cause } => {
+                    if !self.starting.keeps(token, cause) {
+                        self.executor.stop(token, cause);
+                    }
+                }
             }
         }
         for waiting in answers {
@@ -55,17 +97,23 @@ impl Turn {
         let gate = self.gate.clone();
         let executor = self.executor.clone();
         let outcomes = self.outcomes.clone();
+        let starting = self.starting.clone();
+        starting.begin(token);
         self.spawns.spawn(async move {
             let started = match gate.pass().await {
-                Some(_pass) => match fail::step("dispatch.spawn") {
+                Some(_pass) if !starting.is_stopped(token) => match fail::step("dispatch.spawn") {
                     Ok(()) => executor.launch(launch).await,
                     Err(failed) => Err(NotStarted::Later(failed.to_string())),
                 },
-                None => Err(NotStarted::Gate),
+                Some(_) | None => Err(NotStarted::Gate),
             };
-            if let Err(why) = started {
+            match (started, starting.end(token)) {
+                (Ok(()), None) => {}
+                (Ok(()), Some(cause)) => executor.stop(token, cause),
                 // The loop is gone when nobody listens: the next owner recovers the lease.
-                outcomes.send(Event::NotStarted { token, why }).await.ok();
+                (Err(why), _) => {
+                    outcomes.send(Event::NotStarted { token, why }).await.ok();
+                }
             }
         });
     }

@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use antiphon_core::control::Control;
 use antiphon_core::id::Digest;
 use antiphon_core::input::{Event, Malformed};
 use antiphon_core::report::Fate;
@@ -18,6 +17,7 @@ use crate::fail;
 use crate::handle::{Answered, Request, SubmitError};
 use crate::keys::Known;
 use crate::ports::executor::ExecutorEvent;
+use crate::ports::store::Space;
 use crate::suspects::Suspicion;
 
 /// The ends of the lanes into the loop, in the order in which they are emptied.
@@ -30,9 +30,25 @@ pub(crate) struct Lanes {
 
 /// Something that has left its lane.
 pub(crate) enum Taken {
-    Request(Request),
+    Control(Request),
     Outcome(Event),
     Executor(Option<ExecutorEvent>),
+    Signal(Request),
+}
+
+impl Taken {
+    /// Its lane's place in the order in which lanes are emptied.
+    fn rank(&self) -> u8 {
+        match self {
+            Taken::Control(_) => 0,
+            Taken::Outcome(_) | Taken::Executor(_) => 1,
+            Taken::Signal(_) => 2,
+        }
+    }
+
+    fn is_signal(&self) -> bool {
+        matches!(self, Taken::Signal(_))
+    }
 }
 
 impl Lanes {
@@ -46,39 +62,43 @@ impl Lanes {
         }
         let first = tokio::select! {
             biased;
-            Some(request) = self.controls.recv() => Taken::Request(request),
+            Some(request) = self.controls.recv() => Taken::Control(request),
             Some(event) = self.outcomes.recv() => Taken::Outcome(event),
             event = self.executor.recv() => Taken::Executor(event),
-            Some(request) = self.signals.recv() => Taken::Request(request),
+            Some(request) = self.signals.recv() => Taken::Signal(request),
             else => std::future::pending().await,
         };
         taken.push_back(first);
     }
 
-    /// Takes what else is there, at most `limit` in all.
+    /// Takes what else is there: at most `limit` from the urgent lanes, and signals up to `limit`
+    /// in all. Within a lane, what was there first stays first.
     fn drain(&mut self, taken: &mut VecDeque<Taken>, limit: usize) {
-        let mut rest = std::mem::take(taken);
-        let requests = |lane: &mut mpsc::Receiver<Request>, taken: &mut VecDeque<Taken>| {
-            while taken.len() < limit {
-                let Ok(request) = lane.try_recv() else { break };
-                taken.push_back(Taken::Request(request));
-            }
-        };
-        requests(&mut self.controls, taken);
-        while taken.len() < limit {
-            let Ok(event) = self.outcomes.try_recv() else {
+        let mut urgent = taken.iter().filter(|taken| !taken.is_signal()).count();
+        while urgent < limit {
+            let Some(next) = self.next_urgent() else {
                 break;
             };
-            taken.push_back(Taken::Outcome(event));
+            taken.push_back(next);
+            urgent = urgent.saturating_add(1);
         }
-        while taken.len() < limit {
-            let Ok(event) = self.executor.try_recv() else {
-                break;
-            };
-            taken.push_back(Taken::Executor(Some(event)));
+        while taken.len() < limit
+            && let Ok(request) = self.signals.try_recv()
+        {
+            taken.push_back(Taken::Signal(request));
         }
-        taken.append(&mut rest);
-        requests(&mut self.signals, taken);
+        taken.make_contiguous().sort_by_key(Taken::rank);
+    }
+
+    fn next_urgent(&mut self) -> Option<Taken> {
+        if let Ok(request) = self.controls.try_recv() {
+            return Some(Taken::Control(request));
+        }
+        if let Ok(event) = self.outcomes.try_recv() {
+            return Some(Taken::Outcome(event));
+        }
+        let event = self.executor.try_recv().ok()?;
+        Some(Taken::Executor(Some(event)))
     }
 }
 
@@ -86,28 +106,34 @@ impl Lanes {
 #[derive(Debug)]
 pub(crate) struct Admission {
     /// Bytes that are kept for outcomes and guards.
-    pub(crate) reserve_bytes: u64,
+    reserve_bytes: u64,
     /// Bytes that were free when last asked, less what was written since.
-    pub(crate) free_bytes: u64,
+    free_bytes: u64,
     /// Bytes that may be written before it is asked again.
-    pub(crate) ask_after_bytes: u64,
+    ask_after_bytes: u64,
     /// When it was asked, by boot time, ms.
-    pub(crate) asked_ms: u64,
+    asked_ms: u64,
 }
 
+/// Smallest reserve of disk, bytes.
+const RESERVE_BYTES_MIN: u64 = 64 << 20;
+/// The reserve is at least one part in so many of the disk.
+const RESERVE_PARTS: u64 = 20;
 /// The free space is asked again after so many bytes of records …
 const ASK_AFTER_BYTES: u64 = 4 << 20;
-/// … or when signals are refused, after this long, ms.
+/// … or when a signal comes this long after the last time, ms: others fill the disk too, and free
+/// it.
 const ASK_AFTER_MS: u64 = 500;
 /// The log and its journal may each need a record's bytes.
 const BYTES_PER_BYTE: u64 = 3;
 
 impl Admission {
-    /// Nothing is known yet; the first signal asks.
-    pub(crate) fn new(reserve_bytes: u64) -> Self {
+    /// What a start finds; without a reserve of its own, that of the house.
+    pub(crate) fn new(space: Space, reserve_bytes: Option<u64>) -> Self {
+        let part = space.total.checked_div(RESERVE_PARTS).unwrap_or(0);
         Self {
-            reserve_bytes,
-            free_bytes: 0,
+            reserve_bytes: reserve_bytes.unwrap_or_else(|| RESERVE_BYTES_MIN.max(part)),
+            free_bytes: space.free,
             ask_after_bytes: 0,
             asked_ms: 0,
         }
@@ -124,6 +150,17 @@ impl Admission {
         self.free_bytes = self.free_bytes.saturating_sub(bytes);
         self.ask_after_bytes = self.ask_after_bytes.saturating_sub(bytes);
     }
+
+    fn is_due(&self, now_ms: u64) -> bool {
+        let waited_ms = now_ms.saturating_sub(self.asked_ms);
+        waited_ms >= ASK_AFTER_MS || (self.is_open() && self.ask_after_bytes == 0)
+    }
+
+    fn answered(&mut self, now_ms: u64, free_bytes: u64) {
+        self.asked_ms = now_ms;
+        self.free_bytes = free_bytes;
+        self.ask_after_bytes = ASK_AFTER_BYTES;
+    }
 }
 
 /// Who waits for the answer of an input, if anyone.
@@ -132,10 +169,12 @@ type Answerer = Option<oneshot::Sender<Result<Answered, SubmitError>>>;
 impl Turn {
     /// Takes what waits and steps it, as far as the staged batch has room.
     pub(super) fn ingest(&mut self) -> Result<(), EngineError> {
+        // First, whatever waits: inputs that are answered unstepped run no timers.
+        self.step_if_due()?;
         let room = STAGED_INPUTS_MAX.saturating_sub(self.staged.inputs);
         self.lanes.drain(&mut self.taken, room);
         if self.taken.is_empty() {
-            return self.step_if_due();
+            return Ok(());
         }
         fail::step("ingest.taken")?;
         let known = self.known_keys()?;
@@ -151,8 +190,8 @@ impl Turn {
                         self.input(event, None)?;
                     }
                 }
-                Taken::Request(Request { event, answer }) => {
-                    self.request(event, answer, &known)?;
+                Taken::Control(request) | Taken::Signal(request) => {
+                    self.request(request, &known)?;
                 }
             }
         }
@@ -193,8 +232,8 @@ impl Turn {
             .taken
             .iter()
             .filter_map(|taken| match taken {
-                Taken::Request(request) => key_of(&request.event),
-                Taken::Outcome(_) | Taken::Executor(_) => None,
+                Taken::Signal(request) => key_of(&request.event),
+                Taken::Control(_) | Taken::Outcome(_) | Taken::Executor(_) => None,
             })
             .filter(|hash| self.keys.recent(hash).is_none())
             .collect();
@@ -207,10 +246,14 @@ impl Turn {
 
     fn request(
         &mut self,
-        event: Event,
-        answer: oneshot::Sender<Result<Answered, SubmitError>>,
+        request: Request,
         known: &HashMap<[u8; 16], Known>,
     ) -> Result<(), EngineError> {
+        let Request {
+            event,
+            answer,
+            has_shut_gate,
+        } = request;
         if let Some(hash) = key_of(&event)
             && let Some(found) = self
                 .keys
@@ -227,14 +270,14 @@ impl Turn {
             self.staged.answer(answer, Err(SubmitError::DiskFull));
             return Ok(());
         }
-        if closes_gate(&event) {
+        if has_shut_gate {
             self.staged.note_stop();
         }
         self.input(event, Some(answer))
     }
 
     /// Steps one input, alone or not at all when it is under suspicion.
-    fn input(&mut self, event: Event, answer: Answerer) -> Result<(), EngineError> {
+    pub(crate) fn input(&mut self, event: Event, answer: Answerer) -> Result<(), EngineError> {
         match self.suspects.judge(&event) {
             Suspicion::None => self.step(event, answer),
             Suspicion::StepAlone => {
@@ -250,16 +293,10 @@ impl Turn {
     /// Whether there is room for signals, asking the store now and then.
     fn admits(&mut self) -> Result<bool, EngineError> {
         let now_ms = self.clock.now().boot_ms;
-        let waited_ms = now_ms.saturating_sub(self.admission.asked_ms);
-        let may_ask = self.admission.is_open() || waited_ms >= ASK_AFTER_MS;
-        if self.admission.ask_after_bytes == 0
-            && may_ask
+        if self.admission.is_due(now_ms)
             && let Some(space) = self.committer.space()?
         {
-            self.admission.asked_ms = now_ms;
-            self.admission.free_bytes = space.free;
-            let is_open = self.admission.is_open();
-            self.admission.ask_after_bytes = if is_open { ASK_AFTER_BYTES } else { 0 };
+            self.admission.answered(now_ms, space.free);
         }
         Ok(self.admission.is_open())
     }
@@ -306,21 +343,12 @@ fn is_refusable(event: &Event) -> bool {
     )
 }
 
-/// Whether whoever sent `event` has closed the gate and waits for its record.
-fn closes_gate(event: &Event) -> bool {
-    match event {
-        Event::Control(Control::SetMode { mode, .. }) => !mode.starts_work(),
-        Event::Control(Control::SwitchSeen { switch, .. }) => {
-            *switch != antiphon_core::guard::Switch::Clear
-        }
-        _ => false,
-    }
-}
-
 /// What stands for an input that stopped the machine twice.
 fn parked(event: Event) -> Event {
     match event {
-        Event::Reported { token, .. } | Event::Recovered { token, .. } => Event::Recovered {
+        Event::Reported { token, .. }
+        | Event::NotStarted { token, .. }
+        | Event::Recovered { token, .. } => Event::Recovered {
             token,
             fate: Fate::Unproven,
         },
@@ -339,7 +367,6 @@ fn parked(event: Event) -> Event {
         }
         other @ (Event::Started(_)
         | Event::Configured(_)
-        | Event::NotStarted { .. }
         | Event::OwnerGoing
         | Event::SnapshotWritten { .. }
         | Event::Tick) => other,

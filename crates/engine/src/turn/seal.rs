@@ -1,8 +1,11 @@
 //! The third verb: encodes records, chains and hashes them, and stages the bytes of one commit.
 
+use std::sync::Arc;
+
 use antiphon_core::guard::Guards;
 use antiphon_core::id::Digest;
 use antiphon_core::input::{Effect, Event};
+use antiphon_core::policy::Policy;
 use antiphon_core::record::{Body, Record};
 use antiphon_core::signal::Origin;
 use antiphon_ledger::Hash;
@@ -142,6 +145,8 @@ pub(crate) struct Held {
     pub(super) stops: u32,
     /// The last record that changed the dead letters.
     pub(super) letters_seq: Option<u64>,
+    /// The policy, when another came into force.
+    pub(super) policy: Option<Arc<Policy>>,
 }
 
 /// An answer and who waits for it.
@@ -160,7 +165,8 @@ impl Staged {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.batch.turn.count == 0 && self.held.answers.is_empty()
+        // Inputs that left no record count, too: else they would fill the batch for ever.
+        self.inputs == 0 && self.held.answers.is_empty()
     }
 
     /// Bytes of the records.

@@ -68,7 +68,7 @@ impl Turn {
             guards: state.guards,
             policy: state.policy.unwrap_or(Digest([0; 32])),
             reload_error: self.board.notes.reload_error(),
-            admission: if self.admission.is_open() || self.admission.asked_ms == 0 {
+            admission: if self.admission.is_open() {
                 Ok(())
             } else {
                 Err("engine.disk_full")

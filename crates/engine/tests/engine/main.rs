@@ -1,0 +1,11 @@
+//! The engine over fakes of its ports: what is durable before what, what ends it, and what a start
+//! makes of what an end left.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails says so by panicking"
+)]
+
+mod commit;
+mod support;
