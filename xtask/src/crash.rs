@@ -54,9 +54,6 @@ pub(crate) struct Options {
     /// With --fail-points: only steps whose names contain this
     #[arg(long)]
     pub(crate) step: Vec<String>,
-    /// With --fail-points: only one step in so many
-    #[arg(long, default_value_t = 1)]
-    pub(crate) stride: usize,
     /// Run a build that breaks its promise; the harness must notice
     #[arg(long)]
     pub(crate) control: Option<Control>,
@@ -131,7 +128,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => binary::release()?,
     };
     if options.fail_points {
-        return fail_points::run(&built, &options.step, options.stride, seed);
+        return fail_points::run(&built, &options.step, seed);
     }
     let mut findings = Vec::new();
     for (death, crashes) in plan(options) {

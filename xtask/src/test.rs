@@ -59,6 +59,7 @@ pub(crate) fn run() -> Result<()> {
         }
         tally.step("bench: smoke", || bench::smoke(binary).map(|()| Count::ONE));
     }
+    tally.step("crash: fail-points", fail_points);
     tally.close()
 }
 
@@ -183,6 +184,15 @@ fn crashes(binary: &std::path::Path, cycles: Option<u32>, cuts: Option<u32>) -> 
         power_cuts: cuts,
         verify_every: 1,
         binary: Some(binary.to_owned()),
+        ..crash::Options::default()
+    };
+    crash::run(&options).map(|()| Count::ONE)
+}
+
+/// Every step of persistence, on a build of its own.
+fn fail_points() -> Result<Count> {
+    let options = crash::Options {
+        fail_points: true,
         ..crash::Options::default()
     };
     crash::run(&options).map(|()| Count::ONE)
