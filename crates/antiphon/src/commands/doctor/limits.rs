@@ -67,6 +67,7 @@ pub(super) fn all() -> Vec<Limit> {
         PRIORITY_MAX
         SPAWN_BACKOFF_MS
         RUNS_PER_SIGNAL_MAX
+        FOLLOWING_FACTS_BYTES_MAX
         RATE_LIMIT_MAX
         LINEAGE_MAX
     ]
