@@ -173,7 +173,7 @@ impl Writer {
                 {
                     #[cfg(antiphon_plant)]
                     if crate::plant::is("effect_before_commit") {
-                        std::thread::sleep(std::time::Duration::from_millis(20));
+                        std::thread::park_timeout(std::time::Duration::from_millis(20));
                     }
                     let result = store.append(&expected, &batch);
                     // The loop is gone when nobody waits: then nothing is answered either.
