@@ -8,4 +8,9 @@
 )]
 
 mod commit;
+mod disk_full;
+mod drain;
+mod gate;
+mod keys;
+mod policy;
 mod support;

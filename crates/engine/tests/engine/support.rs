@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use antiphon_core::control::Control;
-use antiphon_core::guard::{Guards, Mode};
+use antiphon_core::guard::Mode;
 use antiphon_core::name::{AgentName, SignalName, SourceName, TaskName};
 use antiphon_core::policy::{MonitorKind, MonitorSource, Policy, PolicySource, WorkerSource};
 use antiphon_core::record::Body;
@@ -315,11 +315,6 @@ pub(crate) fn plain() -> Arc<Policy> {
     policy(|_source| {})
 }
 
-/// Nothing is in the way of work.
-pub(crate) fn clear() -> Guards {
-    Guards::default()
-}
-
 /// Wakes the bug that the environment names, in a build with room for planted ones.
 #[cfg(antiphon_plant)]
 fn plant() {
@@ -334,3 +329,28 @@ fn plant() {
 
 #[cfg(not(antiphon_plant))]
 fn plant() {}
+
+/// Lets others go first, so many times.
+pub(crate) async fn yields(times: u32) {
+    for _turn in 0..times {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Numbers that one seed gives again and again (splitmix64).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        u32::try_from((mixed >> 33) % u64::from(end)).unwrap()
+    }
+}

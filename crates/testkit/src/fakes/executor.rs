@@ -22,6 +22,8 @@ pub enum Manner {
     Ignores,
     /// It runs whatever it is told.
     Immortal,
+    /// Its launch is never answered.
+    Silent,
 }
 
 /// What the engine asked of the executor, in order.
@@ -171,6 +173,9 @@ impl Executor for FakeExecutor {
             let yields = self.lock().yields;
             for _turn in 0..yields {
                 tokio::task::yield_now().await;
+            }
+            if self.lock().manner == Manner::Silent {
+                std::future::pending::<()>().await;
             }
             let token = launch.token;
             let manner = {
