@@ -25,13 +25,12 @@ pub(crate) async fn stop(
         _ => return Err(Code::RequestNoRoute.problem("stop knows drain, pause, kill and resume")),
     };
     let changed = state.handle.status().guards.mode != mode;
-    state
-        .handle
-        .control(Control::SetMode {
-            mode,
-            by: peer.name(),
-            reason,
-        })
-        .await?;
+    let by = peer.name();
+    if mode.starts_work() {
+        let resume = Control::SetMode { mode, by, reason };
+        state.handle.control(resume).await?;
+    } else {
+        state.handle.stop(mode, by, reason).await?;
+    }
     Ok(Json(model::Done { changed }))
 }
