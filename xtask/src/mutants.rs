@@ -7,15 +7,18 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::binary::{PLANT_VARIABLE, cargo_with_faults, with_faults};
 use crate::crash::{Death, Trial};
-use crate::process::output_of;
+use crate::process::{output_of, passes_within};
 use crate::random::fresh_seed;
 use crate::tools;
+
+/// How long the tests of a crate may take: a bug may make one wait for ever.
+const TESTS_MAX: Duration = Duration::from_mins(1);
 
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]
@@ -173,7 +176,7 @@ fn tests_pass(package: &str, plant: Option<&str>) -> Result<bool> {
     if let Some(plant) = plant {
         command.env(PLANT_VARIABLE, plant);
     }
-    Ok(output_of(&mut command).is_ok())
+    passes_within(TESTS_MAX, &mut command)
 }
 
 fn survives(

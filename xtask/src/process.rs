@@ -1,6 +1,7 @@
 //! Running other programs: show what they say, and fail when they fail.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -53,6 +54,29 @@ pub(crate) fn output_of(command: &mut Command) -> Result<Vec<u8>> {
         );
     }
     Ok(output.stdout)
+}
+
+/// Whether `command` ends well within `limit`, whatever it says; one that does not end is killed
+/// with all that it started.
+pub(crate) fn passes_within(limit: Duration, command: &mut Command) -> Result<bool> {
+    let name = describe(command);
+    let mut child = command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("{name} could not be started"))?;
+    let ended = until(&name, limit, || Ok(child.try_wait()?));
+    if let Ok(status) = ended {
+        return Ok(status.success());
+    }
+    let group = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
+    child
+        .wait()
+        .with_context(|| format!("{name} could not be awaited"))?;
+    Ok(false)
 }
 
 /// What a program said, and how it ended.
@@ -169,6 +193,15 @@ mod tests {
             ("err out", Some(3))
         );
         assert!(run(&mut command).is_err());
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_does_not_pass() {
+        let passes = |program| passes_within(Duration::from_secs(5), &mut Command::new(program));
+        assert!(passes("true").unwrap() && !passes("false").unwrap());
+        let mut endless = Command::new("sh");
+        endless.args(["-c", "while :; do :; done"]);
+        assert!(!passes_within(Duration::ZERO, &mut endless).unwrap());
     }
 
     #[test]
