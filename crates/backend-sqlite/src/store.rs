@@ -33,8 +33,9 @@ use reader::{Reader, read_head, tile_place};
 pub(crate) const DATABASE: &str = "antiphon.db";
 /// Pages of the write-ahead file after which a commit copies them back (4 MiB): the file stays
 /// this size and is overwritten, which syncs faster than a file that grows.
-/// With fail-points it is short enough that a test meets its end.
-const CHECKPOINT_PAGES: i64 = if cfg!(antiphon_failpoints) { 64 } else { 1_000 };
+const CHECKPOINT_PAGES: i64 = 1_000;
+/// The same while a fail-point is armed.
+const CHECKPOINT_PAGES_ARMED: i64 = 64;
 /// Pages that must be added before copying back is tried again while a reader is in the way.
 const CHECKPOINT_AGAIN_PAGES: i64 = 250;
 /// Pages of the write-ahead file above which a commit waits for readers to let go (64 MiB): a
@@ -79,7 +80,7 @@ impl SqliteStore {
         let root = prepare(root).map_err(opened)?;
         let lock = OwnerLock::take(&root, started_ms)?;
         let (connection, epoch) = open_log(&root)?;
-        let checkpoint_at_pages = CHECKPOINT_PAGES;
+        let checkpoint_at_pages = checkpoint_pages();
         Ok(Self {
             connection,
             root,
@@ -160,8 +161,8 @@ impl SqliteStore {
     /// the next commits try again, and beyond the bound they wait for it.
     fn checkpoint(&mut self) -> Result<(), Error> {
         let pages = checkpoint(&self.connection, "NOOP")?.pages;
-        if pages < CHECKPOINT_PAGES {
-            self.checkpoint_at_pages = CHECKPOINT_PAGES;
+        if pages < checkpoint_pages() {
+            self.checkpoint_at_pages = checkpoint_pages();
         }
         if pages < self.checkpoint_at_pages {
             return Ok(());
@@ -329,6 +330,10 @@ fn open_log(root: &Path) -> Result<(Connection, u64), StoreError> {
     // SQLite syncs the name of its write-ahead file itself, and keeps quiet when that fails.
     directory.sync().map_err(opened)?;
     Ok((connection, epoch))
+}
+
+fn checkpoint_pages() -> i64 {
+    fail::unless_armed(CHECKPOINT_PAGES, CHECKPOINT_PAGES_ARMED)
 }
 
 fn settings() -> Settings {

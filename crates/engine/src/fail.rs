@@ -25,8 +25,16 @@ pub fn step(_name: &'static str) -> Result<(), Failed> {
     Ok(())
 }
 
+/// A size of this program: the `usual` one, or `sooner` while a fail-point is armed, so that a step
+/// which comes rarely is met soon.
+#[cfg(not(antiphon_failpoints))]
+#[inline]
+pub fn unless_armed<T>(usual: T, _sooner: T) -> T {
+    usual
+}
+
 #[cfg(antiphon_failpoints)]
-pub use armed::{arm, step};
+pub use armed::{arm, step, unless_armed};
 
 #[cfg(antiphon_failpoints)]
 mod armed {
@@ -67,6 +75,11 @@ mod armed {
             .ok_or_else(|| text.to_owned())?;
         ARMED.get_or_init(|| point);
         Ok(())
+    }
+
+    /// The `usual` size, or `sooner` while a fail-point is armed.
+    pub fn unless_armed<T>(usual: T, sooner: T) -> T {
+        if ARMED.get().is_some() { sooner } else { usual }
     }
 
     /// The step `name` is reached.

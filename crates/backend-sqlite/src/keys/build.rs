@@ -26,14 +26,17 @@ pub(crate) struct KeySizes {
 impl KeySizes {
     /// Runs of 64 Ki keys (3 MiB), merged by eight into runs of 512 Ki keys (25 MiB) and no more:
     /// a merge stays beneath a second of disk, and at 30 million keys a lookup asks some sixty
-    /// filters. With fail-points so few that a test meets a run and a merge.
+    /// filters.
     pub(crate) const PRODUCTION: Self = Self {
-        run_keys: if cfg!(antiphon_failpoints) {
-            32
-        } else {
-            65_536
-        },
-        merged_runs: if cfg!(antiphon_failpoints) { 2 } else { 8 },
+        run_keys: 65_536,
+        merged_runs: 8,
+        tier_max: 1,
+    };
+
+    /// As few as make a test meet a run and a merge, while a fail-point is armed.
+    pub(crate) const ARMED: Self = Self {
+        run_keys: 32,
+        merged_runs: 2,
         tier_max: 1,
     };
 }

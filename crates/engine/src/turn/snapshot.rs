@@ -11,12 +11,9 @@ use crate::fail;
 use crate::ports::store::Snapshot;
 
 /// Records after which a snapshot is taken: a start reads at most about two times as many.
-/// With fail-points it is often enough that a test meets one.
-pub(crate) const SNAPSHOT_EVERY: u64 = if cfg!(antiphon_failpoints) {
-    128
-} else {
-    16_384
-};
+const SNAPSHOT_EVERY: u64 = 16_384;
+/// The same while a fail-point is armed.
+const SNAPSHOT_EVERY_ARMED: u64 = 128;
 /// Records that are worth a last snapshot when the owner goes.
 const LAST_SNAPSHOT_AFTER: u64 = 1_024;
 
@@ -58,7 +55,8 @@ impl Turn {
                 self.record_snapshot(&snapshot)?;
             }
         }
-        if self.snapshots.records_since >= SNAPSHOT_EVERY && !self.snapshots.is_under_way {
+        let every = fail::unless_armed(SNAPSHOT_EVERY, SNAPSHOT_EVERY_ARMED);
+        if self.snapshots.records_since >= every && !self.snapshots.is_under_way {
             self.begin_snapshot();
         }
         Ok(())
