@@ -14,6 +14,7 @@ use antiphon_core::name::SourceName;
 use antiphon_core::policy::{MonitorKind, MonitorSource, Policy};
 use antiphon_core::signal::{Draft, Facts, Key, Origin};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,7 +22,7 @@ use crate::handle::{self, Answered, Handle, SubmitError};
 use crate::health;
 use crate::ports::clock::Clock;
 use crate::probe::Probes;
-use crate::registry::{Look, LookCall, Observation, Registry, Repeat};
+use crate::registry::{Look, LookCall, LookError, Observation, Registry, Repeat};
 
 /// The kind of monitor that looks at the engine itself.
 pub const HEALTH: &str = "health";
@@ -103,6 +104,7 @@ impl Monitors {
             handle: self.handle.clone(),
             seen: BTreeSet::new(),
             probes: self.probes.clone(),
+            looking: None,
         })
     }
 }
@@ -123,17 +125,24 @@ struct Watcher {
     /// The identities that the last look saw.
     seen: BTreeSet<String>,
     probes: Arc<Probes>,
+    /// A look that has not answered yet: no second one is started beside it.
+    looking: Option<JoinHandle<Result<Vec<Observation>, LookError>>>,
 }
 
 impl Watcher {
+    /// Looks until `shutdown`; a look under way is left to itself then.
     async fn run(mut self, shutdown: CancellationToken) {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.watch() => {}
+        }
+    }
+
+    async fn watch(&mut self) {
         let mut ticks = tokio::time::interval(Duration::from_millis(self.source.every_ms));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                _instant = ticks.tick() => {}
-            }
+            ticks.tick().await;
             let looked = self.look().await;
             let failure = match looked {
                 Ok(observations) => self.report(observations).await.err(),
@@ -145,31 +154,39 @@ impl Watcher {
         }
     }
 
-    async fn look(&self) -> Result<Vec<Observation>, String> {
+    async fn look(&mut self) -> Result<Vec<Observation>, String> {
         let timeout = Duration::from_millis(self.source.timeout_ms);
         let look = match &self.eye {
             Eye::Health => return Ok(health::look(&self.handle.status(), &self.options)),
             Eye::Command(argv) => return self.run_command(argv.clone(), timeout).await,
             Eye::Look(look) => *look,
         };
+        let mut looking = match self.looking.take() {
+            Some(late) => late,
+            None => self.begin(look),
+        };
+        match tokio::time::timeout(timeout, &mut looking).await {
+            Err(_elapsed) => {
+                self.looking = Some(looking);
+                let timeout_ms = timeout.as_millis();
+                Err(format!("the look took longer than {timeout_ms} ms"))
+            }
+            Ok(Err(join)) => Err(format!("the look failed: {join}")),
+            Ok(Ok(Err(error))) => Err(error.message),
+            Ok(Ok(Ok(observations))) => Ok(observations),
+        }
+    }
+
+    fn begin(&self, look: Look) -> JoinHandle<Result<Vec<Observation>, LookError>> {
         let (root, options) = (self.root.clone(), self.options.clone());
         let now_ms = self.clock.now().wall_ms;
-        let looking = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             look(&LookCall {
                 root: &root,
                 options: &options,
                 now_ms,
             })
-        });
-        match tokio::time::timeout(timeout, looking).await {
-            Err(_elapsed) => Err(format!(
-                "the look took longer than {} ms",
-                timeout.as_millis()
-            )),
-            Ok(Err(join)) => Err(format!("the look failed: {join}")),
-            Ok(Ok(Err(error))) => Err(error.message),
-            Ok(Ok(Ok(observations))) => Ok(observations),
-        }
+        })
     }
 
     async fn run_command(
@@ -197,7 +214,8 @@ impl Watcher {
         let mut seen = BTreeSet::new();
         let mut failure = Ok(());
         for observation in observations {
-            let is_known = self.seen.contains(&observation.identity);
+            let is_known =
+                seen.contains(&observation.identity) || self.seen.contains(&observation.identity);
             if !is_known && let Err(error) = self.emit(&observation).await {
                 failure = Err(error.to_string());
                 continue;

@@ -198,7 +198,7 @@ async fn a_signal_that_was_written_by_a_failed_append_is_there_for_the_next_owne
 }
 
 #[tokio::test]
-async fn f32_an_owner_whose_log_another_has_opened_appends_nothing_and_ends() {
+async fn a40_an_owner_whose_log_another_has_opened_appends_nothing_and_ends() {
     let world = World::new();
     let running = world.start(plain()).await;
     let _other = world.disk.take_over();

@@ -4,10 +4,11 @@ use antiphon_core::control::Control;
 use antiphon_core::guard::{Mode, Switch};
 use antiphon_core::record::Body;
 use antiphon_core::report::StopCause;
+use antiphon_core::task::Interrupted;
 use antiphon_engine::handle::SubmitError;
 use antiphon_testkit::fakes::Fault;
 
-use super::support::{Random, World, large, plain, resume, settle, signal, yields};
+use super::support::{Random, World, large, plain, policy, resume, settle, signal, yields};
 
 const RACES: u64 = 1_000;
 const RACES_OF_ONE_OWNER: u64 = 50;
@@ -16,7 +17,10 @@ const RACES_OF_ONE_OWNER: u64 = 50;
 async fn f54_nothing_starts_once_a_kill_was_answered_in_1_000_races() {
     for first in (0..RACES).step_by(usize::try_from(RACES_OF_ONE_OWNER).unwrap()) {
         let world = World::new();
-        let running = world.start(plain()).await;
+        // What was stopped is over: only what never started waits for the next race.
+        let running = world
+            .start(policy(|source| source.tasks[0].on_stop = Interrupted::End))
+            .await;
         for seed in first..first + RACES_OF_ONE_OWNER {
             let mut random = Random::of(seed);
             running.executor.set_yields(random.below(6));
