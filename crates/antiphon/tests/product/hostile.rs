@@ -18,6 +18,9 @@ emit = "Q_HELLO"
 facts = '{"n": data.n}'
 "#;
 
+/// How the name of a file that says why another was refused ends.
+const REASON: &str = ".reason.json";
+
 fn greeting(n: usize) -> Vec<u8> {
     json!({"type": "greeting", "id": "1", "data": {"n": n}})
         .to_string()
@@ -71,15 +74,19 @@ fn bad_contents() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 
 /// Waits until nothing is left in the inbox, and gives the code that each rejected file bears.
 fn codes(site: &Site, count: usize) -> Vec<(String, String)> {
+    // Drafts of reasons begin with a dot.
+    let reasons = || {
+        let mut names = site.rejected();
+        names.retain(|name| !name.starts_with('.') && name.ends_with(REASON));
+        names
+    };
     until("all is answered", || {
-        (site.inbox().is_empty() && site.rejected().len() >= 2 * count).then_some(())
+        (site.inbox().is_empty() && reasons().len() == count).then_some(())
     });
     let folder = site.root.join("intents/rejected");
     let mut codes = Vec::new();
-    for name in site.rejected() {
-        let Some(file) = name.strip_suffix(".reason.json") else {
-            continue;
-        };
+    for name in reasons() {
+        let file = name.strip_suffix(REASON).unwrap();
         let text = std::fs::read(folder.join(&name)).unwrap();
         let reason: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(reason["file"], file);
@@ -96,11 +103,15 @@ fn codes(site: &Site, count: usize) -> Vec<(String, String)> {
 fn a11_f40_bad_files_are_set_aside_with_the_reason_and_stop_nobody() {
     let site = Site::new(CONFIGURATION);
     let owner = site.serve();
+    // Once it has taken one file its first walk is over: what is dropped now is met once, and bears
+    // the reason for which it was refused, not that it was refused before.
+    site.drop_intent("good.json", &greeting(7));
+    until("it is taken", || site.inbox().is_empty().then_some(()));
     let bad = bad_contents();
     for (name, content, _) in &bad {
         site.drop_intent(name, content);
     }
-    site.drop_intent("good.json", &greeting(7));
+    site.drop_intent("good.json", &greeting(8));
     let found = codes(&site, bad.len());
     let mut expected: Vec<(String, String)> = bad
         .iter()
@@ -108,8 +119,9 @@ fn a11_f40_bad_files_are_set_aside_with_the_reason_and_stop_nobody() {
         .collect();
     expected.sort();
     assert_eq!(found, expected);
-    let good = site.ask_one(&["signal", "list"]);
-    assert_eq!(good["facts"], json!({"n": 7}));
+    let good = site.ask(&["signal", "list"]);
+    let good: Vec<&Value> = good.iter().map(|it| &it["facts"]["n"]).collect();
+    assert_eq!(good, [7, 8]);
     let letters = site.ask(&["dlq", "list"]);
     assert_eq!(letters.len(), bad.len());
     owner.stop();

@@ -203,8 +203,9 @@ fn f55_dead_while_it_drains_nothing_is_lost() {
             .then_some(())
     });
     owner.kill();
-    std::fs::write(site.outside.join("go"), "").unwrap();
+    // The next owner begins when nothing of the last one lives: only then the work may end.
     let owner = site.serve();
+    std::fs::write(site.outside.join("go"), "").unwrap();
     let runs = owner.settle(&id);
     assert_eq!(
         (states(&runs), &runs[0]["attempt"]),
@@ -245,8 +246,9 @@ fn f55_a_second_sigterm_waits_for_no_work_and_loses_nothing() {
     });
     owner.signal(Signal::TERM);
     owner.must_end(143);
-    std::fs::write(site.outside.join("go"), "").unwrap();
+    // The next owner begins when nothing of the last one lives: only then the work may end.
     let owner = site.serve();
+    std::fs::write(site.outside.join("go"), "").unwrap();
     assert_eq!(states(&owner.settle(&id)), ["succeeded"]);
     owner.stop();
     let (starts, ends) = marks(&site);
