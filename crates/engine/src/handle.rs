@@ -3,21 +3,21 @@
 //! In: bounded lanes into the loop and the answers that come back once they are durable. Out: what
 //! an answer means on a wire (`antiphon-http`), where inputs come from.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+mod intake;
+mod status;
+
+use std::sync::Arc;
 
 use antiphon_core::control::{Control, Refusal};
-use antiphon_core::guard::{Guards, Mode, Switch};
-use antiphon_core::id::{Digest, Id};
-use antiphon_core::input::{Event, Intent, Malformed, Reply};
+use antiphon_core::guard::{Mode, Switch};
+use antiphon_core::id::Id;
+use antiphon_core::input::{Event, Reply};
 use antiphon_core::policy::Policy;
 use antiphon_core::signal::{Draft, Origin};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::gate::Gate;
-use crate::ports::executor::Answer;
-use crate::ports::intake::{Intake, IntakeAnswer};
+pub use status::{Notes, OpenAsk, Status};
 
 /// Signals that may wait for the loop; a producer that finds the lane full waits its turn.
 pub const SIGNALS_WAITING_MAX: usize = 4_096;
@@ -88,88 +88,6 @@ impl SubmitError {
     }
 }
 
-/// How the owner stands, for `status`, health and metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// The log's id.
-    pub log: Id,
-    /// The fencing epoch.
-    pub epoch: u64,
-    /// The sequence number of the next record.
-    pub next_seq: u64,
-    /// The guards.
-    pub guards: Guards,
-    /// The policy in force.
-    pub policy: Digest,
-    /// Why the last reload was refused, if it was.
-    pub reload_error: Option<String>,
-    /// Whether signals are taken; the code of why not otherwise.
-    pub admission: Result<(), &'static str>,
-    /// Attempts that may run at one time here.
-    pub slots: u32,
-    /// Runs that wait.
-    pub runs_planned: u64,
-    /// Runs whose attempt holds a lease.
-    pub runs_leased: u64,
-    /// Runs whose attempt was told to stop.
-    pub runs_stopping: u64,
-    /// Dead letters that are kept.
-    pub letters: u64,
-    /// The last record that changed them.
-    pub letters_seq: u64,
-    /// Asks that wait for an answer.
-    pub asks: Vec<OpenAsk>,
-    /// Tasks that were enabled or disabled over the configuration.
-    pub task_overrides: Vec<(String, bool)>,
-    /// Monitors whose last look failed, and why.
-    pub monitors_failing: Vec<(String, String)>,
-    /// Signals answered as duplicates since the owner started.
-    pub duplicates: u64,
-    /// Inputs refused since the owner started.
-    pub refusals: u64,
-}
-
-impl Status {
-    /// What is shown before the first turn.
-    pub(crate) fn unknown() -> Self {
-        Self {
-            log: Id::from_bytes([0; 16]),
-            epoch: 0,
-            next_seq: 0,
-            guards: Guards::default(),
-            policy: Digest([0; 32]),
-            reload_error: None,
-            admission: Ok(()),
-            slots: 0,
-            runs_planned: 0,
-            runs_leased: 0,
-            runs_stopping: 0,
-            letters: 0,
-            letters_seq: 0,
-            asks: Vec::new(),
-            task_overrides: Vec::new(),
-            monitors_failing: Vec::new(),
-            duplicates: 0,
-            refusals: 0,
-        }
-    }
-}
-
-/// An ask that waits for an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenAsk {
-    /// Its id.
-    pub id: Id,
-    /// The rule that asks.
-    pub rule: String,
-    /// Who is asked.
-    pub asks: String,
-    /// The signal that it is about.
-    pub signal: Id,
-    /// ms of elapsed time until it counts as denied.
-    pub remaining_ms: u64,
-}
-
 /// What the loop is asked.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -212,80 +130,6 @@ pub struct Handle {
     pub(crate) notes: Arc<Notes>,
     /// The policy in force, for the monitors.
     pub(crate) policies: Arc<watch::Sender<Arc<Policy>>>,
-}
-
-/// What is known outside the loop and shown with its status.
-#[derive(Debug, Default)]
-pub struct Notes {
-    inner: Mutex<NotesInner>,
-    changed: AtomicBool,
-    /// Wakes the loop, which shows them.
-    wake: Notify,
-}
-
-#[derive(Debug, Default)]
-struct NotesInner {
-    monitors_failing: BTreeMap<String, String>,
-    reload_error: Option<String>,
-}
-
-impl Notes {
-    /// A look of `monitor` failed, or succeeded again.
-    pub(crate) fn monitor(&self, monitor: &str, failure: Option<String>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match failure {
-            Some(text) => inner
-                .monitors_failing
-                .insert(monitor.to_owned(), text)
-                .is_none(),
-            None => inner.monitors_failing.remove(monitor).is_some(),
-        };
-        if before {
-            self.note_change();
-        }
-    }
-
-    pub(crate) fn set_reload_error(&self, error: Option<String>) {
-        self.inner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .reload_error = error;
-        self.note_change();
-    }
-
-    fn note_change(&self) {
-        self.changed.store(true, Ordering::SeqCst);
-        self.wake.notify_one();
-    }
-
-    /// Waits until something was noted since this last returned.
-    ///
-    /// # Cancel safety
-    /// No change is missed.
-    pub(crate) async fn changed(&self) {
-        self.wake.notified().await;
-    }
-
-    pub(crate) fn monitors_failing(&self) -> Vec<(String, String)> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .monitors_failing
-            .iter()
-            .map(|(name, why)| (name.clone(), why.clone()))
-            .collect()
-    }
-
-    pub(crate) fn reload_error(&self) -> Option<String> {
-        self.inner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .reload_error
-            .clone()
-    }
-
-    pub(crate) fn take_changed(&self) -> bool {
-        self.changed.swap(false, Ordering::SeqCst)
-    }
 }
 
 impl Handle {
@@ -441,70 +285,6 @@ impl Handle {
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
-    }
-}
-
-impl Intake for Handle {
-    fn intent(&self, intent: Intent) -> Answer<'_, IntakeAnswer> {
-        hand_over(&self.signals, Event::Intent(Box::new(intent)))
-    }
-
-    fn malformed(&self, malformed: Malformed, key: [u8; 16]) -> Answer<'_, IntakeAnswer> {
-        let event = Event::Malformed {
-            what: Box::new(malformed),
-            key: Some(key),
-        };
-        hand_over(&self.signals, event)
-    }
-}
-
-fn hand_over(lane: &mpsc::Sender<Request>, event: Event) -> Answer<'static, IntakeAnswer> {
-    let (answer, answered) = oneshot::channel();
-    let sent = lane.try_send(Request::new(event, answer));
-    Box::pin(async move {
-        match sent {
-            Ok(()) => answered.await.map_or(IntakeAnswer::Closed, intake_answer),
-            Err(mpsc::error::TrySendError::Full(_)) => IntakeAnswer::Later,
-            Err(mpsc::error::TrySendError::Closed(_)) => IntakeAnswer::Closed,
-        }
-    })
-}
-
-fn intake_answer(answered: Result<Answered, SubmitError>) -> IntakeAnswer {
-    match answered {
-        Ok(Answered::Fresh(Reply::Accepted { id, seq, .. })) => IntakeAnswer::Accepted {
-            id,
-            seq,
-            duplicate: false,
-        },
-        Ok(Answered::Fresh(Reply::Parked {
-            letter,
-            code,
-            error,
-        })) => IntakeAnswer::Parked {
-            letter,
-            code,
-            error,
-        },
-        Ok(Answered::Duplicate {
-            id,
-            was_parked: true,
-            ..
-        }) => IntakeAnswer::Parked {
-            letter: id,
-            code: "intent.parked_before".to_owned(),
-            error: format!("dead letter {id} says what is wrong with it"),
-        },
-        Ok(Answered::Duplicate {
-            id,
-            seq,
-            was_parked: false,
-        }) => IntakeAnswer::Accepted {
-            id,
-            seq,
-            duplicate: true,
-        },
-        Ok(Answered::Fresh(_)) | Err(_) => IntakeAnswer::Later,
     }
 }
 
