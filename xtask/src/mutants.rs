@@ -73,7 +73,10 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "token_reused",
         breaks: "no two leases have one token",
-        caught_by: Suite::Kills(60),
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+            filter: "policy::the_next_slot",
+        },
     },
     Mutant {
         name: "gate_ignored",
