@@ -56,8 +56,8 @@ fn codes(tree: &Tree) -> BTreeMap<String, String> {
         for pair in quotes.chunks_exact(2) {
             let literal = &file.text[pair[0] + 1..pair[1]];
             let within = |ranges: &[Range<usize>]| ranges.iter().any(|it| it.contains(&pair[0]));
-            let in_area = AREAS.iter().any(|area| literal.starts_with(area))
-                && !FIELDS.contains(&literal);
+            let in_area =
+                AREAS.iter().any(|area| literal.starts_with(area)) && !FIELDS.contains(&literal);
             if is_code(literal) && !within(&tests) && (in_area || within(&named)) {
                 let place = format!("{}:{}", file.path, line_of(code, pair[0]));
                 codes.entry(literal.to_owned()).or_insert(place);
