@@ -19,7 +19,7 @@ use crate::wire::{Context, Need};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Its name, by convention Q_<ACTION>_<STATE>
+    /// Its name, by convention `Q_ACTION_STATE`
     #[arg(value_parser = parse_name::<SignalName>)]
     name: SignalName,
     /// What it says: a JSON object
