@@ -206,6 +206,9 @@ fn survives(
         seed,
     }
     .run()?;
+    for (kind, fault) in &finding.account.faults {
+        println!("  {kind}: {}", fault.examples.join("; "));
+    }
     Ok(finding.is_sound())
 }
 
