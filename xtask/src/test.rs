@@ -37,8 +37,12 @@ pub(crate) fn run() -> Result<()> {
     });
     tally.step("documentation", || {
         let mut doc = cargo();
-        doc.env("RUSTDOCFLAGS", "-D warnings")
-            .args(["doc", "--workspace", "--no-deps"]);
+        doc.env("RUSTDOCFLAGS", "-D warnings").args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ]);
         done(&mut doc)
     });
     tally.step("suites", suites);

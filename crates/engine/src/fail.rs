@@ -1,6 +1,6 @@
 //! Fail-points: named steps at which a build for tests can be killed, made to fail, or held up.
 //!
-//! In: [`step`], called where something has just become, or is about to become, durable; [`arm`],
+//! In: [`step`], called where something has just become, or is about to become, durable; `arm`,
 //! called once by the binary. Only with `--cfg antiphon_failpoints`: in every other build a step is
 //! `Ok(())` and leaves no code. Which steps there are, and what tests each: `xtask/src/crash/steps.rs`.
 

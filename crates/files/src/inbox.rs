@@ -1,7 +1,7 @@
 //! The intent inbox: finds dropped files, hands them over, and lets them leave once answered.
 //!
-//! In: watching `intents/`, walking it, reading what may be read ([`candidate`]), handing it to the
-//! engine ([`submissions`]), removal and moving aside ([`place`]). Out: what an intent means and
+//! In: watching `intents/`, walking it, reading what may be read (`candidate`), handing it to the
+//! engine (`submissions`), removal and moving aside (`place`). Out: what an intent means and
 //! which keys are known, which is the engine's.
 //!
 //! - A file is complete when it is renamed in or closed. One that is found by walking counts as

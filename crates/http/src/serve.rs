@@ -1,8 +1,8 @@
 //! Serving the router: on a Unix socket, or on one stream in memory.
 //!
 //! Invariants: at most [`CONNECTIONS_MAX`] connections; a head must come within
-//! [`HEAD_TIMEOUT`]; once told to go, every connection finishes its request within
-//! [`GOODBYE`] or is dropped.
+//! `HEAD_TIMEOUT`; once told to go, every connection finishes its request within
+//! `GOODBYE` or is dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
