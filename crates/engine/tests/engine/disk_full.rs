@@ -8,7 +8,7 @@ use antiphon_core::report::Exit;
 use antiphon_engine::handle::SubmitError;
 use antiphon_testkit::fakes::report;
 
-use super::support::{Running, World, large, plain, signal};
+use super::support::{Running, World, plain, signal, sized};
 
 const RESERVE_BYTES: u64 = 1 << 30;
 /// Longer than the engine trusts what it was told of the disk.
@@ -76,9 +76,9 @@ async fn f9_what_the_log_itself_writes_closes_admission_and_room_opens_it() {
     let world = world();
     set_free(&world, RESERVE_BYTES + 200_000);
     let running = world.start(plain()).await;
-    running.emit(large("Q_NOTE")).await;
-    running.emit(large("Q_NOTE")).await;
-    running.emit(large("Q_NOTE")).await;
+    for _signal in 0..4 {
+        running.emit(sized("Q_NOTE", 20_000)).await;
+    }
     refused(&running).await;
     set_free(&world, RESERVE_BYTES * 2);
     tokio::time::advance(LATER).await;

@@ -263,10 +263,8 @@ async fn what_stands_before_the_snapshot_is_read_in_the_background_and_refused()
         flip(turn_of(contents, 100).bodies.as_mut().unwrap(), "test");
     });
     tokio::time::pause();
-    let world = World {
-        disk,
-        ..World::new()
-    };
+    let mut world = World::new();
+    world.disk = disk;
     world.views.stall();
     let running = world.start(plain()).await;
     let error = running.ended().await.unwrap_err();

@@ -1,7 +1,8 @@
 //! A root of fakes, owners on it one after another, and the few words that tests need.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use antiphon_core::control::Control;
 use antiphon_core::guard::Mode;
@@ -40,6 +41,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         plant();
+        watch();
         Self {
             disk: Disk::default(),
             views: MemoryViews::default(),
@@ -140,6 +142,13 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// A test that fails must not leave a writer waiting for a disk that is held.
+    fn drop(&mut self) {
+        self.disk.release();
+    }
+}
+
 /// An owner that has recovered.
 pub(crate) struct Opened {
     owner: Owner,
@@ -237,8 +246,13 @@ pub(crate) fn signal(name: &str) -> Draft {
 
 /// A signal so large that its batch is the writer's.
 pub(crate) fn large(name: &str) -> Draft {
+    sized(name, LARGE_BYTES)
+}
+
+/// A signal with so many bytes of facts.
+pub(crate) fn sized(name: &str, bytes: usize) -> Draft {
     let mut draft = signal(name);
-    let facts = serde_json::json!({ "text": "x".repeat(LARGE_BYTES) });
+    let facts = serde_json::json!({ "text": "x".repeat(bytes) });
     draft.facts = Facts::parse(facts.to_string().as_bytes()).unwrap();
     draft
 }
@@ -313,6 +327,26 @@ pub(crate) fn policy(change: impl FnOnce(&mut PolicySource)) -> Arc<Policy> {
 /// The same without changes.
 pub(crate) fn plain() -> Arc<Policy> {
     policy(|_source| {})
+}
+
+/// How long the tests of this program may take together.
+const SUITE_MAX: Duration = Duration::from_mins(2);
+
+/// Ends the program when it hangs: a wake-up that was lost is a failure, no silence.
+fn watch() {
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(|| {
+        std::thread::spawn(move || {
+            // Nothing is ever sent: only time passes.
+            let (_held, nothing) = std::sync::mpsc::channel::<()>();
+            nothing.recv_timeout(SUITE_MAX).unwrap_err();
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a test that hangs cannot be told to fail"
+            )]
+            std::process::abort();
+        });
+    });
 }
 
 /// Wakes the bug that the environment names, in a build with room for planted ones.
