@@ -141,10 +141,11 @@ async fn a41_a_switch_that_nobody_told_of_stops_a_lease_at_the_gate() {
         let running = world.start(plain()).await;
         world.switch.set(switch);
         running.emit(signal("Q_WORK")).await;
+        settle().await;
+        assert!(running.executor.seen().launched.is_empty());
         running
             .durable(&world, |world| world.count("run.returned") == 1)
             .await;
-        assert!(running.executor.seen().launched.is_empty());
         world.switch.set(Switch::Clear);
         let seen = running
             .executor
