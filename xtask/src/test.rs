@@ -131,17 +131,10 @@ fn done(command: &mut Command) -> Result<Count> {
     }
 }
 
-/// The suites of all crates and the examples in their documentation.
+/// The suites of all crates and the examples in their documentation. Two suites bring their own
+/// `main`, because they run themselves as other programs; `cargo test` runs every kind.
 fn suites() -> Result<Count> {
-    if !tools::has_cargo_command("nextest") {
-        return tests(cargo().args(["test", "--workspace", "--no-fail-fast"]));
-    }
-    let suites = tests(cargo().args(["nextest", "run", "--workspace", "--no-fail-fast"]))?;
-    let examples = tests(cargo().args(["test", "--workspace", "--doc", "--no-fail-fast"]))?;
-    Ok(Count {
-        passed: suites.passed + examples.passed,
-        failed: suites.failed + examples.failed,
-    })
+    tests(cargo().args(["test", "--workspace", "--no-fail-fast"]))
 }
 
 fn tests(command: &mut Command) -> Result<Count> {
@@ -153,13 +146,12 @@ fn tests(command: &mut Command) -> Result<Count> {
     Ok(count)
 }
 
-/// Reads the closing lines of `cargo test` and `cargo nextest`:
-/// `test result: ok. 3 passed; 0 failed; …` and `Summary [ 1.2s] 9 tests run: 8 passed, 1 failed`.
+/// Reads the closing lines of `cargo test`: `test result: ok. 3 passed; 0 failed; …`.
 fn count_tests(lines: &[String]) -> Count {
     let mut count = Count::default();
     for line in lines {
         let line = line.trim_start();
-        if !line.starts_with("test result:") && !line.starts_with("Summary [") {
+        if !line.starts_with("test result:") {
             continue;
         }
         let words: Vec<&str> = line.split([' ', ',', ';', '(', ')']).collect();
@@ -215,23 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn closing_lines_of_both_runners_are_counted() {
+    fn closing_lines_are_counted() {
         check(
             "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured",
             12,
             0,
         );
         check("test result: FAILED. 11 passed; 1 failed; 0 ignored", 11, 1);
-        check(
-            "     Summary [   0.311s] 14 tests run: 14 passed, 0 skipped",
-            14,
-            0,
-        );
-        check(
-            "     Summary [   2.5s] 9 tests run: 8 passed (1 slow), 1 failed, 0 skipped",
-            8,
-            1,
-        );
         check("a test printed: 5 passed, 5 failed", 0, 0);
     }
 }
