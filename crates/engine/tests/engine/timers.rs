@@ -10,7 +10,7 @@ use antiphon_core::report::{Exit, NotStarted, StopCause};
 use antiphon_core::task::Retry;
 use antiphon_testkit::fakes::report;
 
-use super::support::{World, keyed, monitor, plain, policy, settle, signal, yields};
+use super::support::{World, monitor, plain, policy, settle, signal};
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -128,30 +128,6 @@ async fn f26_a_jump_of_the_wall_clock_is_a_record_and_moves_no_deadline() {
             "it is recorded once"
         );
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_due_is_not_put_off_by_a_flood_of_duplicates() {
-    let world = World::new();
-    let running = world.start(plain()).await;
-    running.emit(signal("Q_WORK")).await;
-    running.emit(keyed(signal("Q_NOTE"), "k")).await;
-    running.executor.until(|seen| seen.running.len() == 1).await;
-    let mut flood = std::collections::VecDeque::new();
-    for _round in 0..20 {
-        tokio::time::advance(Duration::from_secs(5)).await;
-        // There is always one more in the lane when the loop looks.
-        for _signal in 0..20 {
-            flood.push_back(running.submit(keyed(signal("Q_NOTE"), "k")));
-            yields(1).await;
-        }
-    }
-    let seen = running.executor.seen();
-    assert_eq!(seen.stopped.len(), 1, "its time is over for long");
-    for answer in flood {
-        assert!(answer.await.unwrap().unwrap().duplicate);
-    }
-    running.go().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ use tokio::sync::{mpsc, watch};
 
 /// Events that may wait for the loop.
 const EVENTS_MAX: usize = 4_096;
+/// How often a tree that dies late lets others go first.
+const YIELDS_OF_DYING: u32 = 50;
 
 /// What becomes of what is launched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub enum Manner {
     Runs,
     /// It succeeds at once.
     Succeeds,
-    /// It runs, and a stop does not stop it; a kill does.
+    /// It runs, and a stop does not stop it; a kill does, a moment later.
     Ignores,
     /// It runs whatever it is told.
     Immortal,
@@ -160,6 +162,14 @@ impl FakeExecutor {
         self.0.inner.lock().unwrap()
     }
 
+    fn die_all(&self, tokens: &[u64]) {
+        for token in tokens {
+            if self.lock().seen.running.contains(token) {
+                self.die(*token, 9);
+            }
+        }
+    }
+
     fn die(&self, token: u64, signal: i32) {
         let mut report = report(Exit::Signal(signal));
         report.exited_before_stop = false;
@@ -209,16 +219,25 @@ impl Executor for FakeExecutor {
     }
 
     fn kill_all(&self) {
-        let dying: Vec<u64> = {
+        let (dying, manner) = {
             let mut inner = self.lock();
             inner.seen.kills = inner.seen.kills.saturating_add(1);
-            let dies = inner.manner != Manner::Immortal;
-            let running = inner.seen.running.iter().copied();
-            running.filter(|_token| dies).collect()
+            let running: Vec<u64> = inner.seen.running.iter().copied().collect();
+            (running, inner.manner)
         };
         self.note();
-        for token in dying {
-            self.die(token, 9);
+        match manner {
+            Manner::Runs | Manner::Succeeds => self.die_all(&dying),
+            Manner::Ignores => {
+                let executor = self.clone();
+                tokio::spawn(async move {
+                    for _turn in 0..YIELDS_OF_DYING {
+                        tokio::task::yield_now().await;
+                    }
+                    executor.die_all(&dying);
+                });
+            }
+            Manner::Immortal | Manner::Silent => {}
         }
     }
 
