@@ -14,6 +14,7 @@ use antiphon_core::id::Id;
 use antiphon_core::input::{Event, Reply};
 use antiphon_core::policy::Policy;
 use antiphon_core::signal::{Draft, Origin};
+use antiphon_ledger::TreeHead;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::gate::Gate;
@@ -124,6 +125,7 @@ pub(crate) enum Answered {
 pub struct Handle {
     pub(crate) signals: mpsc::Sender<Request>,
     pub(crate) controls: mpsc::Sender<Request>,
+    pub(crate) heads: watch::Receiver<TreeHead>,
     pub(crate) high_water: watch::Receiver<u64>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) gate: Arc<Gate>,
@@ -253,6 +255,13 @@ impl Handle {
                 Ok(())
             }
         }
+    }
+
+    /// The size and the root of what is durable; changes after every commit, before
+    /// [`Handle::high_water`] does. It is what a checkpoint may be signed over.
+    #[must_use]
+    pub fn heads(&self) -> watch::Receiver<TreeHead> {
+        self.heads.clone()
     }
 
     /// The number of durable records; changes after every commit.

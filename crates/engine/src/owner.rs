@@ -9,7 +9,6 @@ use antiphon_core::id::Id;
 use antiphon_core::machine::LOG_FORMAT;
 use antiphon_core::policy::Policy;
 use antiphon_core::record::{Body, LogCreated};
-use antiphon_ledger::TreeHead;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -145,10 +144,7 @@ impl Owner {
         for known in &recovered.keys {
             keys.note(known.key, known.id, known.seq);
         }
-        let checked = TreeHead {
-            size: recovered.head.next_seq,
-            root: recovered.head.root,
-        };
+        let checked = recovered.head.tree();
         let scrubber = Scrubber::new(ports.store.reader()?, checked);
         let observed_from = recovered.head.next_seq;
         let gate = Arc::new(Gate::new(ports.stop_switch.clone(), ports.executor.clone()));

@@ -20,6 +20,7 @@ use std::time::Duration;
 use antiphon_core::input::Event;
 use antiphon_core::machine::Machine;
 use antiphon_core::policy::Policy;
+use antiphon_ledger::TreeHead;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,6 +61,7 @@ pub(crate) struct Turn {
     /// Spawns under way; joined when the loop ends.
     pub(crate) spawns: TaskTracker,
     pub(crate) starting: Arc<Starting>,
+    pub(crate) heads: watch::Sender<TreeHead>,
     pub(crate) high_water: watch::Sender<u64>,
     /// The policy in force, for whoever follows it.
     pub(crate) policies: Arc<watch::Sender<Arc<Policy>>>,

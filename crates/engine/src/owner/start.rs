@@ -67,6 +67,7 @@ pub(super) fn assemble(
     let (signals, signals_end) = mpsc::channel(SIGNALS_WAITING_MAX);
     let (controls, controls_end) = mpsc::channel(CONTROLS_WAITING_MAX);
     let (outcomes, outcomes_end) = mpsc::channel(OUTCOMES_WAITING_MAX);
+    let (heads_sender, heads) = watch::channel(recovered.head.tree());
     let (high_water_sender, high_water) = watch::channel(recovered.head.next_seq);
     let (shown, status) = watch::channel(Arc::new(Status::unknown()));
     let notes = Arc::new(Notes::default());
@@ -100,6 +101,7 @@ pub(super) fn assemble(
         outcomes,
         spawns: TaskTracker::new(),
         starting: Arc::new(Starting::default()),
+        heads: heads_sender,
         high_water: high_water_sender,
         policies: policies.clone(),
         board,
@@ -117,6 +119,7 @@ pub(super) fn assemble(
     let handle = Handle {
         signals,
         controls,
+        heads,
         high_water,
         status,
         gate,

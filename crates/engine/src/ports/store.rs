@@ -26,6 +26,15 @@ impl Head {
             root: TreeHead::EMPTY_ROOT,
         }
     }
+
+    /// What a checkpoint says of it: the number of its leaves and their root.
+    #[must_use]
+    pub fn tree(&self) -> TreeHead {
+        TreeHead {
+            size: self.next_seq,
+            root: self.root,
+        }
+    }
 }
 
 /// One record as bytes.

@@ -221,9 +221,10 @@ impl Turn {
     /// A batch is durable: whoever waited for it is answered, and its effects are let go.
     pub(super) fn land(&mut self, landed: Landed) {
         let Landed { batch, held } = landed;
-        let durable_to = batch.head().next_seq;
+        let head = batch.head().tree();
         self.staged.reuse(batch);
-        self.high_water.send_replace(durable_to);
+        self.heads.send_replace(head);
+        self.high_water.send_replace(head.size);
         self.release(held);
     }
 }

@@ -73,6 +73,28 @@ async fn a_signal_and_the_lease_that_follows_from_it_are_one_append() {
 }
 
 #[tokio::test]
+async fn the_head_that_is_told_is_the_one_that_is_durable() {
+    let world = World::new();
+    let running = world.start(plain()).await;
+    let mut heads = running.handle.heads();
+    let told = *heads.borrow_and_update();
+    assert_eq!(told, world.disk.contents().head.tree());
+    let mut begun = world.disk.begun();
+    begun.mark_unchanged();
+    world.disk.hold();
+    let answer = running.submit(large("Q_NOTE"));
+    begun.changed().await.unwrap();
+    settle().await;
+    assert!(!heads.has_changed().unwrap());
+    world.disk.release();
+    answer.await.unwrap().unwrap();
+    let told = *heads.borrow_and_update();
+    assert_eq!(told, world.disk.contents().head.tree());
+    assert_eq!(told.size, *running.handle.high_water().borrow());
+    running.kill().await;
+}
+
+#[tokio::test]
 async fn what_waits_is_one_turn_with_one_append() {
     let world = World::new();
     let running = world.start(plain()).await;
