@@ -30,6 +30,8 @@
 
 pub mod envelope;
 pub mod hash;
+pub mod key;
+mod text;
 pub mod tree;
 pub mod verify;
 
