@@ -2,6 +2,7 @@
 //!
 //! Each port has one conformance suite in `antiphon-testkit` that every implementation passes.
 
+pub mod checkpoints;
 pub mod clock;
 pub mod effector;
 pub mod entropy;

@@ -10,22 +10,41 @@ use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
 
 use antiphon_core::id::Digest;
-use antiphon_engine::fail;
+use antiphon_engine::fail::Failed;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-/// Makes `name` in `directory` hold `bytes`, durably; what stood there is replaced.
-pub(crate) fn replace(directory: BorrowedFd<'_>, name: &CStr, bytes: &[u8]) -> io::Result<()> {
+/// Makes `name` in `directory` hold `bytes`, durably; what stood there is replaced. Of the steps of
+/// persistence, `step` is told which was reached.
+pub(crate) fn replace(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    bytes: &[u8],
+    step: impl Fn(Reached) -> Result<(), Failed>,
+) -> io::Result<()> {
     let write = |file: &mut File| {
         file.write_all(bytes)?;
-        fail::step("declared.written")?;
+        step(Reached::Written)?;
         file.sync_all()?;
-        Ok(fail::step("declared.synced")?)
+        Ok(step(Reached::Synced)?)
     };
     appear(directory, name, write, RenameFlags::empty())?;
-    fail::step("declared.renamed")?;
+    step(Reached::Renamed)?;
     rustix::fs::fsync(directory)?;
-    Ok(fail::step("declared.folder_synced")?)
+    Ok(step(Reached::FolderSynced)?)
+}
+
+/// The steps of replacing a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// The temporary file is written.
+    Written,
+    /// It is on disk.
+    Synced,
+    /// It has its name.
+    Renamed,
+    /// Its name is on disk.
+    FolderSynced,
 }
 
 /// Makes `name` in `directory` hold `bytes` if nothing has that name yet. Not synced: for what is
@@ -91,7 +110,7 @@ mod tests {
         let directory = File::open(home.path()).unwrap();
         let left = temporary_name(c"x").unwrap().into_string().unwrap();
         std::fs::write(home.path().join(&left), "half").unwrap();
-        replace(directory.as_fd(), c"x", b"whole").unwrap();
+        replace(directory.as_fd(), c"x", b"whole", |_reached| Ok(())).unwrap();
         assert_eq!(std::fs::read(home.path().join("x")).unwrap(), b"whole");
         assert!(!home.path().join(left).exists());
     }

@@ -9,11 +9,12 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
+use antiphon_engine::fail::{self, Failed};
 use antiphon_engine::ports::effector::{Effector, READ_BYTES_MAX};
 use rustix::fs::{Mode, OFlags, openat2};
 use rustix::io::Errno;
 
-use crate::atomic;
+use crate::atomic::{self, Reached};
 use crate::root::{BENEATH, Root, make_directory};
 
 /// Bytes of one part of a path, as Linux has it.
@@ -58,31 +59,46 @@ impl Effector for FileEffector {
         let at = parent
             .as_ref()
             .map_or(self.root.descriptor(), |held| held.as_fd());
-        atomic::replace(at, &name, bytes)
+        atomic::replace(at, &name, bytes, step)
     }
 
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         parts(path)?;
-        // Whatever stands there, opening it does not wait.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = openat2(self.root.descriptor(), path, flags, Mode::empty(), BENEATH);
-        let file = match opened {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(errno.into()),
-        };
-        if !file.metadata()?.is_file() {
-            return Err(refused(path));
-        }
-        let mut bytes = Vec::new();
-        let limit = READ_BYTES_MAX.saturating_add(1);
-        let read = file.take(limit).read_to_end(&mut bytes)?;
-        if u64::try_from(read).is_ok_and(|read| read < limit) {
-            Ok(Some(bytes))
-        } else {
-            let message = format!("{path:?} has more than {READ_BYTES_MAX} bytes");
-            Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
-        }
+        read_beneath(&self.root, path, READ_BYTES_MAX)
+    }
+}
+
+/// The bytes of the regular file at `path` beneath `root`, through no link; `None` when nothing is
+/// there.
+pub(crate) fn read_beneath(root: &Root, path: &str, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    // Whatever stands there, opening it does not wait.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = openat2(root.descriptor(), path, flags, Mode::empty(), BENEATH);
+    let file = match opened {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(refused(path));
+    }
+    let mut bytes = Vec::new();
+    let limit = bytes_max.saturating_add(1);
+    let read = file.take(limit).read_to_end(&mut bytes)?;
+    if u64::try_from(read).is_ok_and(|read| read < limit) {
+        Ok(Some(bytes))
+    } else {
+        let message = format!("{path:?} has more than {bytes_max} bytes");
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
+    }
+}
+
+fn step(reached: Reached) -> Result<(), Failed> {
+    match reached {
+        Reached::Written => fail::step("declared.written"),
+        Reached::Synced => fail::step("declared.synced"),
+        Reached::Renamed => fail::step("declared.renamed"),
+        Reached::FolderSynced => fail::step("declared.folder_synced"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The data root on disk: three rooms joined by the root's descriptor.
 //!
 //! In: the root itself ([`root`]), the stop switch ([`stop_switch`]), the intent inbox ([`inbox`]),
-//! declared files ([`effector`]), dead letters as the seeds write them ([`letters`]) and the
+//! declared files ([`effector`]), the newest checkpoint ([`checkpoints`]), dead letters as the seeds write them ([`letters`]) and the
 //! structured log ([`structured_log`]). Out: what an intent means (the machine's), the log and its
 //! views (`antiphon-backend-sqlite`), evidence and `run/` (`antiphon-executor`).
 //!
@@ -10,6 +10,7 @@
 //! counts as stopped; nothing here polls, unless the system refuses to wake it.
 
 mod atomic;
+pub mod checkpoints;
 mod directory_watch;
 pub mod effector;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod root;
 pub mod stop_switch;
 pub mod structured_log;
 
+pub use checkpoints::FileCheckpoints;
 pub use effector::FileEffector;
 pub use error::Error;
 pub use inbox::{Inbox, InboxOptions};
