@@ -240,7 +240,9 @@ impl SigningKey {
         // A string that grew would leave the secret behind in memory that is not wiped.
         let bytes = parts.iter().map(|part| part.len()).sum();
         let mut text = Zeroizing::new(String::with_capacity(bytes));
-        parts.iter().for_each(|part| text.push_str(part));
+        for part in parts {
+            text.push_str(part);
+        }
         text
     }
 

@@ -28,9 +28,13 @@
     )
 )]
 
+pub mod checkpoint;
+pub mod cosignature;
 pub mod envelope;
 pub mod hash;
 pub mod key;
+pub mod note;
+pub mod signature;
 mod text;
 pub mod tree;
 pub mod verify;
