@@ -15,10 +15,6 @@ use crate::hash::Hash;
 use crate::key::{KeyId, SIGNATURE_BYTES, SigningKey, VerifierKey};
 use crate::text;
 
-/// Signatures that one record may have.
-pub const SIGNATURES_MAX: usize = 4;
-/// Bytes that a subject may have.
-pub const SUBJECT_BYTES_MAX: usize = 160;
 /// Bytes that an origin may have.
 pub const ORIGIN_BYTES_MAX: usize = 128;
 /// Bytes that the name of an agent may have.
@@ -188,26 +184,22 @@ impl FromStr for Signature {
     type Err = SignatureError;
 
     fn from_str(text: &str) -> Result<Self, SignatureError> {
-        let mut parts = text.splitn(3, ' ');
-        let (Some(signer), Some(subject), Some(bytes)) = (parts.next(), parts.next(), parts.next())
-        else {
-            return Err(SignatureError::Malformed(
-                "it is not signer, subject, signature",
-            ));
-        };
+        let malformed = SignatureError::Malformed;
+        let parts = text.split_once(' ');
+        let (signer, rest) = parts.ok_or(malformed("it is not signer, subject, signature"))?;
+        let parts = rest.rsplit_once(' ');
+        let (subject, bytes) = parts.ok_or(malformed("it is not signer, subject, signature"))?;
         let (agent, id) = signer
             .split_once('+')
             .filter(|(agent, _)| is_agent(agent))
-            .ok_or(SignatureError::Malformed("its signer is not agent+id"))?;
+            .ok_or(malformed("its signer is not agent+id"))?;
         if !is_subject(subject) {
-            return Err(SignatureError::Malformed("no subject is called so"));
+            return Err(malformed("no subject is called so"));
         }
         let id = id.parse().map_err(SignatureError::Id)?;
         let bytes = text::from_base64(bytes)
             .and_then(|bytes| bytes.try_into().ok())
-            .ok_or(SignatureError::Malformed(
-                "a signature is 64 bytes in Base64",
-            ))?;
+            .ok_or(malformed("a signature is 64 bytes in Base64"))?;
         Ok(Self {
             agent: agent.to_owned(),
             id,
@@ -227,34 +219,14 @@ pub fn to_sig(signatures: &[Signature]) -> Option<String> {
     Some(format!("[{}]", quoted.join(",")))
 }
 
-/// The signatures that the text of an envelope's `sig` holds, in their order.
-///
-/// # Errors
-/// [`SignatureError`] when one is none, there are more than [`SIGNATURES_MAX`], or they are about
-/// different subjects.
-pub fn from_sig(sig: &str) -> Result<Vec<Signature>, SignatureError> {
+/// The texts of the signatures that an envelope's `sig` holds, in their order; each is to be parsed
+/// by itself. None when it is no array of strings, which no envelope holds.
+pub fn texts(sig: &str) -> impl Iterator<Item = &str> {
     let inner = sig
         .strip_prefix("[\"")
-        .and_then(|rest| rest.strip_suffix("\"]"))
-        .ok_or(SignatureError::Malformed("it is no array of strings"))?;
+        .and_then(|rest| rest.strip_suffix("\"]"));
     // No string of an envelope holds a quotation mark, so these three bytes only part strings.
-    let signatures = inner
-        .split("\",\"")
-        .take(SIGNATURES_MAX.saturating_add(1))
-        .map(str::parse)
-        .collect::<Result<Vec<Signature>, _>>()?;
-    if signatures.len() > SIGNATURES_MAX {
-        return Err(SignatureError::Malformed(
-            "a record has at most 4 signatures",
-        ));
-    }
-    let subject = signatures.first().map(Signature::subject);
-    if signatures.iter().any(|it| Some(it.subject()) != subject) {
-        return Err(SignatureError::Malformed(
-            "its signatures differ in subject",
-        ));
-    }
-    Ok(signatures)
+    inner.into_iter().flat_map(|inner| inner.split("\",\""))
 }
 
 /// Why a text is no signature.
@@ -278,10 +250,10 @@ impl SignatureError {
     }
 }
 
-/// Printable ASCII that needs no escape in JSON and no space.
+/// Printable ASCII that needs no escape in JSON.
 fn is_subject(text: &str) -> bool {
-    let fits = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'"' && byte != b'\\';
-    (1..=SUBJECT_BYTES_MAX).contains(&text.len()) && text.bytes().all(fits)
+    let fits = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    text.bytes().all(fits)
 }
 
 #[cfg(test)]

@@ -6,3 +6,4 @@
 pub mod conformance;
 pub mod fakes;
 pub mod fuzz;
+pub mod ledger_maker;
