@@ -47,6 +47,22 @@ impl Note {
         Ok(note)
     }
 
+    /// The note of `text`, which ends with a line feed, with a signature that was made elsewhere;
+    /// whether it is good is not asked.
+    ///
+    /// # Errors
+    /// [`NoteError`] when the text may not stand in a note, or there is no room.
+    pub fn with(text: impl Into<String>, signature: NoteSignature) -> Result<Self, NoteError> {
+        let text = text.into();
+        check_text(&text)?;
+        let mut note = Self {
+            text,
+            signatures: Vec::new(),
+        };
+        note.add(signature)?;
+        Ok(note)
+    }
+
     /// The note that `bytes` are.
     ///
     /// # Errors
@@ -153,7 +169,10 @@ pub struct NoteSignature {
 }
 
 impl NoteSignature {
-    pub(crate) fn by(key: &VerifierKey, bytes: Vec<u8>) -> Self {
+    /// What the holder of `key` made: `bytes` are its signature over a note's text, or the time and
+    /// the signature of a cosignature.
+    #[must_use]
+    pub fn by(key: &VerifierKey, bytes: Vec<u8>) -> Self {
         Self {
             name: key.name().to_owned(),
             id: key.id(),
