@@ -36,6 +36,7 @@ pub mod key;
 pub mod note;
 pub mod signature;
 mod text;
+pub mod tile;
 pub mod tree;
 pub mod verify;
 
