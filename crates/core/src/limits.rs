@@ -34,6 +34,9 @@ pub const CASCADE_RECORDS_MAX: usize = 256;
 /// Depth of the cascade of one step at which rules are refused; across steps a chain may be longer,
 /// and a rule that feeds itself meets its breaker.
 pub const CAUSAL_DEPTH_MAX: u32 = 16;
+/// Depth of a chain at which rules and workers are refused: a loop that is longer than a lineage
+/// ends here.
+pub const CHAIN_DEPTH_MAX: u32 = 1_024;
 /// Rules for one signal name.
 pub const RULES_PER_SIGNAL_MAX: usize = 64;
 /// Rules of one policy.
@@ -59,7 +62,8 @@ pub const COMPREHENSION_DEPTH_MAX: usize = 1;
 pub const COMPREHENSION_LITERAL_DEPTH_MAX: usize = 2;
 /// Attempts of one run, the first included.
 pub const ATTEMPTS_MAX: u32 = 100;
-/// Runs and open asks at one time; above it signals are refused.
+/// Runs and open asks at one time; at it signals, and rules and workers that would add to them, are
+/// refused.
 pub const LIVE_RUNS_MAX: usize = 200_000;
 /// Dead letters kept; beyond it the oldest is purged with a record.
 pub const DEAD_LETTERS_MAX: usize = 100_000;

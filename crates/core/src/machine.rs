@@ -10,6 +10,7 @@ mod decide;
 mod index;
 mod lease;
 mod park;
+mod room;
 mod settle;
 mod timers;
 
@@ -235,15 +236,20 @@ impl<'m> Step<'m> {
     }
 
     fn signal(&mut self, draft: crate::signal::Draft, origin: Origin) {
-        // An ask is a unit of work like any other: what is planned and what asks first share a limit.
-        let state = self.state();
-        if state.runs.len().saturating_add(state.asks.len()) >= LIVE_RUNS_MAX {
+        if self.live_room() == 0 {
             self.output.reply = Reply::Full;
             return;
         }
         let key = draft.key;
         let (id, seq) = self.accept(Arrival::first(draft, origin));
         self.output.reply = Reply::Accepted { id, seq, key };
+    }
+
+    /// Runs that may be added to those that live. An ask is a unit of work like any other: what is
+    /// planned and what asks first share a limit.
+    fn live_room(&self) -> usize {
+        let state = self.state();
+        LIVE_RUNS_MAX.saturating_sub(state.runs.len().saturating_add(state.asks.len()))
     }
 
     fn configure(&mut self, policy: Arc<Policy>) {

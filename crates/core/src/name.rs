@@ -1,7 +1,9 @@
 //! Names that people choose: checked once at the edge, then carried as types.
 //!
 //! Every name is 1 to 128 bytes of ASCII letters, digits and `_ - . :`, and starts with a letter
-//! or a digit, so that it can stand in a file name, a log line, a URL and a metric unescaped.
+//! or a digit, so that it can stand in a file name, a log line, a URL and a metric unescaped. The
+//! one that nobody chooses is a worker's, `worker:SIGNAL>TASK`, a [`RuleName`] that no rule of
+//! people can have.
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,8 +31,24 @@ fn is_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':'))
 }
 
+/// What a worker's name begins with.
+const WORKER: &str = "worker:";
+
+/// The signal and the task of a worker's name.
+fn worker_parts(text: &str) -> Option<(&str, &str)> {
+    let (signal, task) = text.strip_prefix(WORKER)?.split_once('>')?;
+    (is_name(signal) && is_name(task)).then_some((signal, task))
+}
+
+fn is_rule_name(text: &str) -> bool {
+    is_name(text) || worker_parts(text).is_some()
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal) => {
+        name!($(#[$doc])* $type, $what, is_name);
+    };
+    ($(#[$doc:meta])* $type:ident, $what:literal, $is_name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -42,7 +60,7 @@ macro_rules! name {
             /// # Errors
             /// [`NameError`] when `text` is empty, too long or holds another character.
             pub fn new(text: &str) -> Result<Self, NameError> {
-                if is_name(text) {
+                if $is_name(text) {
                     Ok(Self(Arc::from(text)))
                 } else {
                     Err(NameError { what: $what, text: text.chars().take(NAME_BYTES_MAX).collect() })
@@ -102,8 +120,8 @@ name!(
     TaskName, "task name"
 );
 name!(
-    /// The name of a rule.
-    RuleName, "rule name"
+    /// The name of a rule, or of a worker among rules.
+    RuleName, "rule name", is_rule_name
 );
 name!(
     /// The name of a lock that at most one live lease holds.
@@ -117,6 +135,20 @@ name!(
     /// The name of a monitor.
     MonitorName, "monitor name"
 );
+
+impl RuleName {
+    /// The name under which the worker for `task` on the signal `on` is remembered.
+    #[must_use]
+    pub fn of_worker(on: &SignalName, task: &TaskName) -> Self {
+        Self(Arc::from(format!("{WORKER}{on}>{task}")))
+    }
+
+    /// The signal and the task, when it is a worker's.
+    #[must_use]
+    pub fn worker(&self) -> Option<(&str, &str)> {
+        worker_parts(self.as_str())
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -138,5 +170,26 @@ mod tests {
         check("ä", false);
         check(&"x".repeat(128), true);
         check(&"x".repeat(129), false);
+    }
+    #[test]
+    fn the_longest_worker_has_a_name_that_reads_back_and_is_no_signal() {
+        let (on, task) = ("s".repeat(128), "t".repeat(128));
+        let name = RuleName::of_worker(
+            &SignalName::new(&on).unwrap(),
+            &TaskName::new(&task).unwrap(),
+        );
+        assert_eq!(RuleName::new(name.as_str()), Ok(name.clone()));
+        assert_eq!(name.worker(), Some((on.as_str(), task.as_str())));
+        check(name.as_str(), false);
+    }
+
+    #[test]
+    fn what_only_begins_like_a_worker_is_none() {
+        let worker = |text: &str| RuleName::new(text).map(|name| name.worker().is_some());
+        assert_eq!(worker("worker:work"), Ok(false));
+        assert_eq!(worker("worker:a>b"), Ok(true));
+        for text in ["worker:a>", "worker:>b", "worker:a>b>c", "a>b", "other:a>b"] {
+            assert!(RuleName::new(text).is_err(), "{text}");
+        }
     }
 }

@@ -6,22 +6,11 @@
 use crate::expression::{EvaluationError, Scope};
 use crate::id::Id;
 use crate::limits::{BREAKER_OPEN_MS, DEDUPE_KEYS_MAX, SELF_FEED_MAX};
-use crate::name::{RuleName, TaskName};
+use crate::name::RuleName;
 use crate::policy::{CompiledRule, RuleSource};
 use crate::record::Verdict;
 use crate::signal::Facts;
 use crate::state::RuleMemory;
-
-/// The names under which workers are remembered begin so; `:` keeps them apart from people's rules.
-pub const WORKER: &str = "worker:";
-
-/// The name under which the worker for `task` is remembered; a long task name is cut.
-#[must_use]
-pub fn worker_name(task: &TaskName) -> Option<RuleName> {
-    let room = crate::limits::NAME_BYTES_MAX.saturating_sub(WORKER.len());
-    let cut = task.as_str().get(..room).unwrap_or(task.as_str());
-    RuleName::new(&format!("{WORKER}{cut}")).ok()
-}
 
 /// What a rule said.
 #[derive(Clone, Debug, PartialEq, Eq)]

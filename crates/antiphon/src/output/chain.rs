@@ -115,8 +115,9 @@ impl Tree {
             "errored" => Tone::Bad,
             _ => Tone::Faint,
         };
-        let subject = match decision.rule.strip_prefix("worker:") {
-            Some(task) => format!("worker {task}"),
+        let worker = decision.rule.strip_prefix("worker:");
+        let subject = match worker.and_then(|name| name.split_once('>')) {
+            Some((_signal, task)) => format!("worker {task}"),
             None => format!("rule {}", decision.rule),
         };
         let detail = decision

@@ -92,6 +92,7 @@ impl Step<'_> {
             correlation,
             policy: &policy,
             room,
+            live_room: self.live_room(),
         };
         let reads = state_document(self, &hearing);
         let decided = self.decide(&hearing, reads.as_ref());

@@ -45,6 +45,10 @@ impl Step<'_> {
             self.output.reply = Reply::Refused(Refusal::NoSuchTask);
             return;
         };
+        if self.live_room() == 0 {
+            self.output.reply = Reply::Full;
+            return;
+        }
         let id = self.next_id(0);
         let plan = Plan {
             emits: ended.emits.clone(),

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 
 use super::Step;
 use super::accept::Arrival;
+use super::room::{chain_is_full, no_room, runs_are_full};
 use crate::expression::{Bound, Expression, Scope, StateRead};
 use crate::id::Id;
 use crate::json::{Document, JsonLimits};
-use crate::limits::{
-    CAUSAL_DEPTH_MAX, EXPECTATIONS_MAX, FOLLOWING_FACTS_BYTES_MAX, RUNS_PER_SIGNAL_MAX,
-};
+use crate::limits::EXPECTATIONS_MAX;
 use crate::name::{RuleName, SourceName};
 use crate::policy::{CompiledRule, CompiledWorker, MonitorKind, Policy};
 use crate::record::{Armed, Ask, RuleVerdict, Verdict};
-use crate::rule::{self, Decision, Heard, Permit, worker_name};
+use crate::rule::{self, Decision, Heard, Permit};
 use crate::run::{Completions, Plan};
 use crate::signal::{Draft, Facts, Origin};
 
@@ -27,7 +26,9 @@ pub(super) struct Decided {
     pub(super) emissions: Vec<Arrival>,
     pub(super) breakers: Vec<(RuleName, u64)>,
     /// Bytes of facts that the record holds for runs and asks.
-    facts_bytes: usize,
+    pub(super) facts_bytes: usize,
+    /// Runs and asks among what it creates.
+    pub(super) live: usize,
     /// Things that the record creates beside the signal, for their ids.
     created: u32,
 }
@@ -40,6 +41,8 @@ pub(super) struct Hearing<'a> {
     pub(super) policy: &'a Policy,
     /// Records that this step may still make.
     pub(super) room: usize,
+    /// Runs and asks that may still be added to those that live.
+    pub(super) live_room: usize,
 }
 
 impl Step<'_> {
@@ -104,22 +107,19 @@ impl Step<'_> {
                 verdict.detail = Some("it fed itself".to_owned());
                 decided.breakers.push((name.clone(), until_ms));
             }
-            Decision::Permit(_) if !has_room(hearing, decided) => {
-                verdict.verdict = Verdict::TooDeep;
-                verdict.detail = Some("the cascade of this step is as large as it may be".into());
-            }
-            Decision::Permit(permit) if !has_bytes(rule, &permit, decided) => {
-                verdict.verdict = Verdict::Full;
-                verdict.detail = Some("its facts would make the record too large".to_owned());
-            }
             Decision::Permit(permit) => {
-                verdict.remember = rule.source.rate.map_or(0, |rate| rate.limit);
-                verdict.dedupe_key.clone_from(&permit.dedupe_key);
-                if rule.source.approve.is_some() {
-                    verdict.verdict = Verdict::Deferred;
-                    verdict.ask = Some(Box::new(self.ask(rule, permit, decided)));
+                if let Some((code, detail)) = no_room(hearing, rule, &permit, decided) {
+                    verdict.verdict = code;
+                    verdict.detail = Some(detail.to_owned());
                 } else {
-                    self.follow(hearing, rule, permit, decided);
+                    verdict.remember = rule.source.rate.map_or(0, |rate| rate.limit);
+                    verdict.dedupe_key.clone_from(&permit.dedupe_key);
+                    if rule.source.approve.is_some() {
+                        verdict.verdict = Verdict::Deferred;
+                        verdict.ask = Some(Box::new(self.ask(rule, permit, decided)));
+                    } else {
+                        self.follow(hearing, rule, permit, decided);
+                    }
                 }
             }
         }
@@ -127,7 +127,7 @@ impl Step<'_> {
     }
 
     fn ask(&self, rule: &CompiledRule, permit: Permit, decided: &mut Decided) -> Ask {
-        decided.created = decided.created.saturating_add(1);
+        let id = self.live_id(decided);
         Ask {
             asks: rule.source.approve.clone().unwrap_or_default(),
             deadline_ms: self
@@ -135,9 +135,16 @@ impl Step<'_> {
                 .saturating_add(rule.source.approve_within_ms),
             emit: rule.source.emit.clone(),
             facts: permit.facts,
-            id: self.next_id(decided.created),
+            id,
             task: rule.source.task.clone(),
         }
+    }
+
+    /// The id of one more run or ask.
+    fn live_id(&self, decided: &mut Decided) -> Id {
+        decided.live = decided.live.saturating_add(1);
+        decided.created = decided.created.saturating_add(1);
+        self.next_id(decided.created)
     }
 
     /// What a rule that fires leads to: a signal, a run, or both.
@@ -152,11 +159,11 @@ impl Step<'_> {
         if let Some(task) = &source.task
             && let Some(version) = self.state().tasks.get(task)
         {
-            decided.created = decided.created.saturating_add(1);
+            let id = self.live_id(decided);
             decided.runs.push(Plan {
                 emits: Completions::default(),
                 facts: source.facts.is_some().then(|| permit.facts.clone()),
-                id: self.next_id(decided.created),
+                id,
                 rule: Some(source.name.clone()),
                 task: task.clone(),
                 version: *version,
@@ -187,9 +194,10 @@ impl Step<'_> {
         decided: &mut Decided,
     ) {
         let task = &worker.source.task;
-        let (Some(name), Some(version)) = (worker_name(task), self.state().tasks.get(task)) else {
+        let Some(version) = self.state().tasks.get(task) else {
             return;
         };
+        let name = RuleName::of_worker(&worker.source.on, task);
         let memory = self.state().rules.get(&name);
         let lineage = &hearing.arrival.lineage;
         let (verdict, detail) = match rule::breaker(&name, memory, lineage, self.elapsed_ms) {
@@ -201,20 +209,22 @@ impl Step<'_> {
             Some(Decision::Permit(_)) | None => match worker.when.as_ref().map(|w| w.bool(scope)) {
                 Some(Err(error)) => (Verdict::Errored, Some(format!("when: {error}"))),
                 Some(Ok(false)) => (Verdict::ConditionFalse, None),
-                Some(Ok(true)) | None if decided.runs.len() >= RUNS_PER_SIGNAL_MAX => {
-                    (Verdict::Full, Some(format!("{RUNS_PER_SIGNAL_MAX} runs")))
-                }
                 Some(Ok(true)) | None => {
-                    decided.created = decided.created.saturating_add(1);
-                    decided.runs.push(Plan {
-                        emits: worker.source.emits.clone(),
-                        facts: None,
-                        id: self.next_id(decided.created),
-                        rule: None,
-                        task: task.clone(),
-                        version: *version,
-                    });
-                    return;
+                    let full = chain_is_full(hearing).or_else(|| runs_are_full(hearing, decided));
+                    if let Some((verdict, detail)) = full {
+                        (verdict, Some(detail.to_owned()))
+                    } else {
+                        let id = self.live_id(decided);
+                        decided.runs.push(Plan {
+                            emits: worker.source.emits.clone(),
+                            facts: None,
+                            id,
+                            rule: None,
+                            task: task.clone(),
+                            version: *version,
+                        });
+                        return;
+                    }
                 }
             },
         };
@@ -268,30 +278,6 @@ impl Step<'_> {
         meets.extend(armed.filter(|e| e.expect.contains(name)).map(|e| e.id));
         meets
     }
-}
-
-fn has_room(hearing: &Hearing<'_>, decided: &Decided) -> bool {
-    let followed = decided.emissions.len();
-    hearing.arrival.cascade_depth < CAUSAL_DEPTH_MAX
-        && followed < hearing.room
-        && decided.runs.len() < RUNS_PER_SIGNAL_MAX
-}
-
-/// Whether the facts that this record must hold for the rule find room; takes it if they do.
-fn has_bytes(rule: &CompiledRule, permit: &Permit, decided: &mut Decided) -> bool {
-    let source = &rule.source;
-    let is_held = source.approve.is_some() || (source.task.is_some() && source.facts.is_some());
-    let bytes = if is_held {
-        permit.facts.text().len()
-    } else {
-        0
-    };
-    let bytes = decided.facts_bytes.saturating_add(bytes);
-    let has_room = bytes <= FOLLOWING_FACTS_BYTES_MAX;
-    if has_room {
-        decided.facts_bytes = bytes;
-    }
-    has_room
 }
 
 /// The texts of what expressions see as `signal`.

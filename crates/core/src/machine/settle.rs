@@ -6,10 +6,10 @@ use super::park::Unprocessed;
 use crate::attempt::{Ending, Happening, Transition, transition, tries_again};
 use crate::id::Id;
 use crate::json::{Document, JsonLimits};
+use crate::name::RuleName;
 use crate::record::{Body, Evidence, Next, Payload, ReportRefused, Returned, RunSettled};
 use crate::report::{Exit, Fate, NotStarted, Report, ResultFile, StopCause};
 use crate::retry;
-use crate::rule::worker_name;
 use crate::run::{Outcome, Phase, Run};
 use crate::signal::{Draft, Facts, Origin};
 
@@ -175,14 +175,11 @@ impl Step<'_> {
             Outcome::TimedOut => emits.timed_out.clone(),
             Outcome::Cancelled | Outcome::Unknown => None,
         };
-        let fired = run
-            .plan
-            .rule
-            .clone()
-            .or_else(|| worker_name(&run.plan.task));
-        let (Some(name), Some(fired)) = (name, fired) else {
+        let Some(name) = name else {
             return;
         };
+        let worker = || RuleName::of_worker(&run.signal_name, &run.plan.task);
+        let fired = run.plan.rule.clone().unwrap_or_else(worker);
         let Ok(source) = crate::name::SourceName::new(run.plan.task.as_str()) else {
             return;
         };

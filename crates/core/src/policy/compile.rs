@@ -212,6 +212,9 @@ fn compile_rule(
     tasks: &BTreeMap<TaskName, usize>,
 ) -> Result<CompiledRule, PolicyError> {
     let path = |key: &str| format!("rule.{}.{key}", rule.name);
+    if rule.name.worker().is_some() {
+        return Err(PolicyError::new(path("name"), "it is a worker's name"));
+    }
     if rule.emit.is_none() && rule.task.is_none() {
         let message = "it must emit a signal or start a task";
         return Err(PolicyError::new(format!("rule.{}", rule.name), message));

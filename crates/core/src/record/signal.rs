@@ -24,7 +24,7 @@ pub struct RuleVerdict {
     /// How many of its last firings its rate needs to remember; 0 when it has none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub remember: u32,
-    /// The rule; `worker:TASK` for a worker that did not fire.
+    /// The rule; `worker:SIGNAL>TASK` for a worker that did not fire.
     pub rule: RuleName,
     /// Its verdict.
     pub verdict: Verdict,

@@ -6,7 +6,6 @@ mod signals;
 use super::{Letter, State};
 use crate::policy::PolicySource;
 use crate::record::{Body, ConfigApplied, LetterParked, OwnerStarted, Record, TaskChanged};
-use crate::rule::WORKER;
 use runs::PlanContext;
 
 /// Why a record does not fit the state: the log is damaged or was written by another program.
@@ -126,11 +125,13 @@ impl State {
         for task in &source.tasks {
             self.versions.insert(task.version(), task.clone());
         }
-        self.rules
-            .retain(|name, _memory| match name.as_str().strip_prefix(WORKER) {
-                Some(task) => self.tasks.contains_key(task),
-                None => source.rules.iter().any(|rule| rule.name == *name),
-            });
+        self.rules.retain(|name, _memory| match name.worker() {
+            Some((on, task)) => source
+                .workers
+                .iter()
+                .any(|worker| worker.on.as_str() == on && worker.task.as_str() == task),
+            None => source.rules.iter().any(|rule| rule.name == *name),
+        });
         self.overrides
             .retain(|task, _enabled| self.tasks.contains_key(task));
         Ok(())

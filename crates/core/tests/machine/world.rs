@@ -135,6 +135,12 @@ impl World {
         self.give(Event::Configured(self.policy.clone()))
     }
 
+    /// Goes on from `state`, which no record here led to.
+    pub(crate) fn hold(&mut self, state: State) {
+        self.machine = Machine::new(state, SLOTS);
+        self.give(Event::Configured(self.policy.clone()));
+    }
+
     /// The owner was killed: a new one folds what was committed and learns this of each lease.
     pub(crate) fn restart(&mut self, fate: &Fate) {
         self.transcript.killed();

@@ -94,7 +94,7 @@ pub struct SignalDetail {
 /// What one rule said of one signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The rule, or `worker:TASK`.
+    /// The rule, or `worker:SIGNAL>TASK`.
     pub rule: String,
     /// `fired`, `deferred`, or the code of why not.
     pub verdict: String,

@@ -54,7 +54,7 @@ pub struct SignalNode {
 /// What a rule said, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionNode {
-    /// The rule, or `worker:TASK`.
+    /// The rule, or `worker:SIGNAL>TASK`.
     pub rule: String,
     /// `fired`, `deferred`, or the code of why not.
     pub verdict: String,

@@ -39,6 +39,7 @@ pub(super) fn all() -> Vec<Limit> {
         INLINE_OUTPUT_BYTES_MAX
         CASCADE_RECORDS_MAX
         CAUSAL_DEPTH_MAX
+        CHAIN_DEPTH_MAX
         RULES_PER_SIGNAL_MAX
         RULES_MAX
         TASKS_MAX

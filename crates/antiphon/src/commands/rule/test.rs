@@ -62,7 +62,7 @@ struct Trial {
 /// What a rule says.
 #[derive(Debug, Serialize)]
 struct Said {
-    /// The rule, or `worker:TASK`.
+    /// The rule, or `worker:SIGNAL>TASK`.
     rule: String,
     /// `fired`, `deferred`, or the code of why not.
     verdict: &'static str,

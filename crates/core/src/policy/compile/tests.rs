@@ -332,6 +332,9 @@ fn rules_and_monitors_are_held_to_their_bounds() {
     check_refused("rule.first.approve_within", "more than nothing", |source| {
         source.rules[0].approve = Some("operator".to_owned());
     });
+    check_refused("rule.worker:A>dream.name", "a worker's", |source| {
+        source.rules[0].name = RuleName::new("worker:A>dream").unwrap();
+    });
     check_refused("rule.first.approve", "no role", |source| {
         source.rules[0].approve = Some(String::new());
     });

@@ -125,7 +125,7 @@ fn signals() -> Vec<Body> {
         depth: 3,
         facts: odd_facts(),
         key: Some(key()),
-        lineage: vec![rule_name("first"), rule_name("worker:work")],
+        lineage: vec![rule_name("first"), rule_name("worker:Q_GO>work")],
         meets: vec![id(8)],
         occurred_ms: Some(1_800_000_000_001),
         origin: Origin::Rule(rule_name("first")),

@@ -2,12 +2,17 @@
 
 use antiphon_core::control::Control;
 use antiphon_core::id::Id;
-use antiphon_core::limits::BREAKER_OPEN_MS;
-use antiphon_core::policy::{PolicySource, Rate, RuleSource};
+use antiphon_core::input::Reply;
+use antiphon_core::limits::{BREAKER_OPEN_MS, CHAIN_DEPTH_MAX, LINEAGE_MAX, LIVE_RUNS_MAX};
+use antiphon_core::policy::{PolicySource, Rate, RuleSource, WorkerSource};
+use antiphon_core::record::{Body, Verdict};
+use antiphon_core::run::Phase;
 
 use super::begun;
-use crate::fixture::{dedupe, exited, expectation, rule, rule_name, starts, task, work, worker};
-use crate::world::World;
+use crate::fixture::{
+    dedupe, exited, expectation, rule, rule_name, signal, starts, task, work, worker,
+};
+use crate::world::{World, outside};
 
 fn rules(rules: Vec<RuleSource>) -> PolicySource {
     PolicySource {
@@ -117,6 +122,109 @@ fn a27_a_task_whose_end_starts_it_again_is_stopped_by_the_breaker_of_its_worker(
     }
     assert_eq!(ends, 3);
     world.is_as_committed("breaker-of-a-worker");
+}
+
+#[test]
+fn a27_a_task_that_answers_several_signals_of_one_chain_does_not_feed_itself() {
+    let names: Vec<String> = (0..8).map(|n| format!("Q_{n}")).collect();
+    let mut source = work(|_| {});
+    source.workers = names.windows(2).map(passes_on).collect();
+    let mut world = begun(source);
+    world.signal("Q_0", "{}");
+    let mut ends = 0;
+    while let Some(token) = world.tokens().first().copied() {
+        world.report(token, exited(0));
+        ends += 1;
+    }
+    assert_eq!(ends, 7);
+}
+
+#[test]
+fn a27_a_loop_through_tasks_that_is_longer_than_a_lineage_has_an_end() {
+    let names: Vec<String> = (0..=LINEAGE_MAX).map(|n| format!("Q_{n}")).collect();
+    let mut source = work(|_| {});
+    source.workers = names.windows(2).map(passes_on).collect();
+    let back = [names[LINEAGE_MAX].clone(), names[0].clone()];
+    source.workers.push(passes_on(&back));
+    let mut world = begun(source);
+    world.signal("Q_0", "{}");
+    let mut ends = 0;
+    while let Some(token) = world.tokens().first().copied() {
+        assert!(ends < CHAIN_DEPTH_MAX, "a loop goes on");
+        world.report(token, exited(0));
+        ends += 1;
+    }
+    assert_eq!(ends, CHAIN_DEPTH_MAX);
+    let Some(Body::SignalAccepted(last)) = world.log.last().map(|record| &record.body) else {
+        panic!("the last record is no signal");
+    };
+    let said: Vec<Verdict> = last.decisions.iter().map(|said| said.verdict).collect();
+    assert_eq!(said, [Verdict::TooDeep]);
+}
+
+/// `work` answers the first signal, and its end is the second.
+fn passes_on(pair: &[String]) -> WorkerSource {
+    let mut worker = worker(&pair[0], "work", "Q");
+    worker.emits.succeeded = Some(signal(&pair[1]));
+    worker
+}
+
+#[test]
+fn a27_a_breaker_outlives_a_reload_as_long_as_what_it_is_of() {
+    let mut source = rules(vec![rule("echo", "Q_A", "Q_A")]);
+    source.workers = vec![worker("Q_WORK_DONE", "work", "Q_WORK")];
+    let mut world = begun(source.clone());
+    world.signal("Q_A", "{}");
+    world.signal("Q_WORK_DONE", "{}");
+    while let Some(token) = world.tokens().first().copied() {
+        world.report(token, exited(0));
+    }
+    let open = |world: &World| -> Vec<String> {
+        let rules = &world.machine.state().rules;
+        let open = rules.iter().filter(|(_, m)| m.open_until_ms.is_some());
+        open.map(|(name, _)| name.to_string()).collect()
+    };
+    let both = ["echo", "worker:Q_WORK_DONE>work"];
+    assert_eq!(open(&world), both);
+    source.slots = 1;
+    world.configure(source.clone());
+    assert_eq!(open(&world), both);
+    source.workers = vec![worker("Q_GO", "work", "Q_WORK")];
+    source.rules.clear();
+    world.configure(source);
+    assert_eq!(open(&world), Vec::<String>::new());
+}
+
+#[test]
+fn a27_at_the_most_live_runs_a_run_makes_room_for_one_and_no_more() {
+    let mut source = work(|work| work.concurrency = 1);
+    source.workers = vec![
+        worker("Q_GO", "work", "Q_WORK"),
+        worker("Q_WORK_DONE", "work", "Q_LAST"),
+        worker("Q_WORK_DONE", "work", "Q_LAST"),
+    ];
+    let mut world = begun(source);
+    world.signal("Q_GO", "{}");
+    let (run, token) = (world.run(), world.token());
+    let mut state = world.machine.state().clone();
+    let mut waiting = state.runs[&run].clone();
+    waiting.phase = Phase::Planned { due_ms: u64::MAX };
+    for number in 1..LIVE_RUNS_MAX {
+        let mut id = [9; 16];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        waiting.plan.id = Id::from_bytes(id);
+        state.runs.insert(waiting.plan.id, waiting.clone());
+    }
+    world.hold(state);
+    let refused = world.give(outside("Q_GO", "{}"));
+    assert_eq!(refused.reply, Reply::Full);
+    let output = world.report(token, exited(0));
+    let Body::SignalAccepted(done) = &output.records[1].body else {
+        panic!("a run's end is a signal");
+    };
+    let said: Vec<Verdict> = done.decisions.iter().map(|said| said.verdict).collect();
+    assert_eq!((done.runs.len(), said), (1, vec![Verdict::Full]));
+    assert_eq!(world.machine.state().runs.len(), LIVE_RUNS_MAX);
 }
 
 #[test]
