@@ -23,6 +23,7 @@ pub mod id;
 pub mod input;
 pub mod intent;
 pub mod json;
+pub mod key;
 pub mod limits;
 pub mod machine;
 pub mod name;

@@ -8,12 +8,14 @@
 //! canonical documents: what serde writes is canonical JSON (RFC 8785); a test holds that.
 
 mod guard;
+mod key;
 mod letter;
 mod log;
 mod run;
 mod signal;
 
 pub use guard::{GuardChanged, TaskChanged};
+pub use key::{FirstKey, KeyRegistered, KeyRevoked, KeyRotated};
 pub use letter::{LetterParked, LettersPurged, Payload};
 pub use log::{ClockJumped, ConfigApplied, LogCreated, OwnerStarted, RawDocument, SnapshotTaken};
 pub use run::{

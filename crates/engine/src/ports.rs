@@ -9,6 +9,7 @@ pub mod entropy;
 pub mod evidence;
 pub mod executor;
 pub mod intake;
+pub mod signer;
 pub mod stop_switch;
 pub mod store;
 pub mod views;

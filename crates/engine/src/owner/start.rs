@@ -73,15 +73,8 @@ pub(super) fn assemble(
     let notes = Arc::new(Notes::default());
     let admission = Admission::new(store.space()?, options.reserve_bytes);
     let policies = Arc::new(watch::channel(Arc::new(Policy::empty())).0);
-    let board = StatusBoard {
-        shown,
-        notes: notes.clone(),
-        epoch: store.epoch(),
-        duplicates: 0,
-        refusals: 0,
-        letters_seq: recovered.head.next_seq,
-        is_stale: true,
-    };
+    let next_seq = recovered.head.next_seq;
+    let board = StatusBoard::new(shown, notes.clone(), store.epoch(), next_seq);
     let turn = Turn {
         machine: Machine::new(recovered.state, options.slots_max),
         sealer: Sealer::new(recovered.tree, recovered.last_leaf, parts.entropy),

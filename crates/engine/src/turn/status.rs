@@ -11,10 +11,10 @@ use crate::handle::{Notes, OpenAsk, Status};
 
 /// Counters, and where the status is shown.
 pub(crate) struct StatusBoard {
-    pub(crate) shown: watch::Sender<Arc<Status>>,
+    shown: watch::Sender<Arc<Status>>,
     pub(crate) notes: Arc<Notes>,
     pub(crate) epoch: u64,
-    pub(crate) duplicates: u64,
+    duplicates: u64,
     pub(crate) refusals: u64,
     pub(crate) letters_seq: u64,
     /// Whether something changed since it was shown.
@@ -22,6 +22,24 @@ pub(crate) struct StatusBoard {
 }
 
 impl StatusBoard {
+    /// A board of the owner with this epoch, whose log has `next_seq` records.
+    pub(crate) fn new(
+        shown: watch::Sender<Arc<Status>>,
+        notes: Arc<Notes>,
+        epoch: u64,
+        next_seq: u64,
+    ) -> Self {
+        Self {
+            shown,
+            notes,
+            epoch,
+            duplicates: 0,
+            refusals: 0,
+            letters_seq: next_seq,
+            is_stale: true,
+        }
+    }
+
     /// A key was known: with the same contents, or with others, which is refused.
     pub(super) fn note_known(&mut self, is_duplicate: bool) {
         let counter = if is_duplicate {
