@@ -34,6 +34,7 @@ pub mod envelope;
 pub mod hash;
 pub mod key;
 pub mod note;
+pub mod proof;
 pub mod signature;
 mod text;
 pub mod tile;
