@@ -1,4 +1,4 @@
-//! The data root on disk: three rooms joined by the root's descriptor.
+//! The data root on disk: its rooms, joined by the root's descriptor.
 //!
 //! In: the root itself ([`root`]), the stop switch ([`stop_switch`]), the intent inbox ([`inbox`]),
 //! declared files ([`effector`]), the newest checkpoint ([`checkpoints`]), dead letters as the seeds write them ([`letters`]) and the
@@ -16,8 +16,10 @@ pub mod effector;
 pub mod error;
 mod identity;
 pub mod inbox;
+pub mod keys;
 pub mod letters;
 pub mod root;
+pub mod signer;
 pub mod stop_switch;
 pub mod structured_log;
 
@@ -25,6 +27,8 @@ pub use checkpoints::FileCheckpoints;
 pub use effector::FileEffector;
 pub use error::Error;
 pub use inbox::{Inbox, InboxOptions};
+pub use keys::Keys;
 pub use root::Root;
+pub use signer::KeySigner;
 pub use stop_switch::{FileStopSwitch, SwitchWatch};
 pub use structured_log::{StructuredLog, StructuredWriter};

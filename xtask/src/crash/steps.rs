@@ -89,6 +89,10 @@ pub(crate) const STEPS: &[Step] = &[
     start("start.log_opened"),
     start("start.wal_written_back"),
     start("start.epoch_counted"),
+    first("key.written"),
+    first("key.synced"),
+    first("key.renamed"),
+    first("key.folder_synced"),
     start("start.opened"),
     start("start.folded"),
     start("start.fates_known"),
@@ -172,6 +176,10 @@ mod tests {
         (
             "crates/files/src/structured_log/",
             "a copy of the log for people; lines may be lost",
+        ),
+        (
+            "crates/files/src/keys/outside.rs",
+            "keys that people keep themselves, not the owner",
         ),
         (
             "crates/files/src/root.rs",
