@@ -175,9 +175,9 @@ class Checkpoints(Case):
         ledger = Ledger().fill(5)
         good = ledger.checkpoint()
         for bad in (
-            good[:-1], good.replace(b"\n5\n", b"\n05\n"), good.replace(b"\n5\n", b"\n5\nmore\n"), good + b"\n",
-            good.replace(b"\n", b"\r\n"), good + b"\xff\n", good.replace(b"\xe2\x80\x94", b"-"), b"", good + b"x" * 70_000,
-            good.replace(b"\n5\n", b"\n9007199254740992\n"), good[:-3] + b"=\n", good.replace(b"=\n\n", b"\n\n"),
+            good[:-1], good.replace(b"\n5\n", b"\n05\n"), good.replace(b"=\n\n", b"=\n\nmore\n\n"), good + b"\n",
+            good.replace(b"\n", b"\r\n"), good + b"\xff\n", good.replace(b"\xe2\x80\x94", b"-"), b"", good + b"x" * 270_000, good + good[-90:] * 100,
+            good.replace(b"\n5\n", b"\n9223372036854775808\n"), good[:-3] + b"=\n", good.replace(b"=\n\n", b"\n\n"),
         ):
             self.assertRaises(ValueError, Checkpoint, bad)
         ledger.write(self.folder, good[:-1])

@@ -26,7 +26,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 TILE_WIDTH, SALT_BYTES = 256, 16
-ENVELOPE_BYTES_MAX, NOTE_BYTES_MAX, INTEGER_MAX = 4096, 64 * 1024, 2**53 - 1
+ENVELOPE_BYTES_MAX, NOTE_BYTES_MAX, SIGNATURES_MAX, INTEGER_MAX = 4096, 256 * 1024, 100, 2**53 - 1
 PRUNED = b"\xff\xff\xff\xff"
 ED25519, COSIGNATURE = 0x01, 0x04
 # Signed kinds: the subject, or how it begins; and the agent that signs, where it may not be any.
@@ -50,6 +50,7 @@ ENVELOPE = re.compile(
     rb'"v":(0|[1-9][0-9]*)\}'
 )
 SIGNATURE = re.compile(r"([A-Za-z0-9_-]{1,64})\+([0-9a-f]{8}) (.*) ([^ ]+)")
+KEY_NAME = r"[^\s+\x00-\x1f\x7f-\x9f]+"
 UNUSABLE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 
 
@@ -138,7 +139,7 @@ class Key:
     def parse(text: str, kind: int) -> Key:
         name, key_id, encoded = text.split("+", 2)
         data = strict_base64(encoded)
-        want(re.fullmatch(r"[^\s+]+", name) and len(data) == 33 and data[0] == kind, "no key of its kind")
+        want(re.fullmatch(KEY_NAME, name) and len(data) == 33 and data[0] == kind, "no key of its kind")
         want(sha256(name.encode(), b"\n", data)[:4].hex() == key_id, "the id is not the key's")
         return Key(name, key_id, kind, data[1:])
 
@@ -161,15 +162,16 @@ class Checkpoint:
         want(all(byte >= 0x20 or byte == 0x0A for byte in note), "control characters")
         text, separator, lines = note.decode("utf-8").rpartition("\n\n")
         want(separator and lines.endswith("\n"), "no text and signatures")
-        self.origin, size, root = text.split("\n")
-        want(self.origin and re.fullmatch(r"0|[1-9][0-9]{0,15}", size), "no origin, or no size")
+        want(lines.count("\n") <= SIGNATURES_MAX, "too many signatures")
+        self.origin, size, root, *extensions = text.split("\n")
+        want(self.origin and all(extensions) and re.fullmatch(r"0|[1-9][0-9]{0,18}", size), "no origin, or no size")
         self.note, self.text, self.size, self.root = note, (text + "\n").encode(), int(size), strict_base64(root)
-        want(self.size <= INTEGER_MAX and len(self.root) == 32, "a size or a root out of range")
+        want(self.size < 2**63 and len(self.root) == 32, "a size or a root out of range")
         self.lines: list[tuple[str, str, bytes]] = []
         for line in lines[:-1].split("\n"):
             dash, name, encoded = line.split(" ")
             data = strict_base64(encoded)
-            want(dash == "\u2014" and re.fullmatch(r"[^\s+]+", name) and len(data) > 4, "no signature line")
+            want(dash == "\u2014" and re.fullmatch(KEY_NAME, name) and len(data) > 4, "no signature line")
             self.lines.append((name, data[:4].hex(), data[4:]))
 
     def signers(self, known: list[Key]) -> set[Key]:
