@@ -51,6 +51,12 @@ pub enum SubmitError {
         /// The signal that has the key.
         id: Id,
     },
+    /// It stopped the machine and became a dead letter, now or when it came before.
+    #[error("it stopped the machine and is not stepped again: dead letter {letter}")]
+    Suspect {
+        /// The letter.
+        letter: Id,
+    },
     /// The machine refused it.
     #[error("{0}")]
     Refused(Refusal),
@@ -70,6 +76,7 @@ impl SubmitError {
             SubmitError::Full => "engine.full",
             SubmitError::DiskFull => "engine.disk_full",
             SubmitError::KeyConflict { .. } => "engine.key_conflict",
+            SubmitError::Suspect { .. } => "input.suspect",
             SubmitError::Refused(Refusal::NotFound) => "engine.not_found",
             SubmitError::Refused(_) => "engine.refused",
             SubmitError::Unusable(_) => "config.unusable",
@@ -83,6 +90,7 @@ impl SubmitError {
         match self {
             SubmitError::Full | SubmitError::DiskFull | SubmitError::Closed => true,
             SubmitError::KeyConflict { .. }
+            | SubmitError::Suspect { .. }
             | SubmitError::Refused(_)
             | SubmitError::Unusable(_) => false,
         }
@@ -114,10 +122,23 @@ impl Request {
 /// What the loop answers.
 #[derive(Clone, Debug)]
 pub(crate) enum Answered {
-    /// The machine's reply, durable.
-    Fresh(Reply),
-    /// The key was known; `was_parked` when it came with a file that became a dead letter.
-    Duplicate { id: Id, seq: u64, was_parked: bool },
+    /// The machine's reply, durable; to what became a dead letter, the same again.
+    Machine(Reply),
+    /// The key was known: it is this signal's.
+    Duplicate { id: Id, seq: u64 },
+}
+
+impl Answered {
+    /// What was done, unless it was not.
+    pub(crate) fn done(self) -> Result<Reply, SubmitError> {
+        match self {
+            Answered::Machine(Reply::Full) => Err(SubmitError::Full),
+            Answered::Machine(Reply::Refused(why)) => Err(SubmitError::Refused(why)),
+            Answered::Machine(Reply::Parked { letter, .. }) => Err(SubmitError::Suspect { letter }),
+            Answered::Machine(reply) => Ok(reply),
+            Answered::Duplicate { .. } => Ok(Reply::Done),
+        }
+    }
 }
 
 /// The cheap clone that adapters hold.
@@ -148,18 +169,21 @@ impl Handle {
             draft: Box::new(draft),
             origin: Origin::External,
         };
-        match ask(&self.signals, event).await? {
-            Answered::Duplicate { id, seq, .. } => Ok(Submitted {
+        let answered = ask(&self.signals, event).await?;
+        if let Answered::Duplicate { id, seq } = answered {
+            return Ok(Submitted {
                 id,
                 seq,
                 duplicate: true,
-            }),
-            Answered::Fresh(Reply::Accepted { id, seq, .. }) => Ok(Submitted {
+            });
+        }
+        match answered.done()? {
+            Reply::Accepted { id, seq, .. } => Ok(Submitted {
                 id,
                 seq,
                 duplicate: false,
             }),
-            Answered::Fresh(reply) => Err(refusal(&reply)),
+            _ => Err(SubmitError::Refused(Refusal::Guarded)),
         }
     }
 
@@ -171,11 +195,8 @@ impl Handle {
     /// # Cancel safety
     /// As [`Handle::submit`].
     pub async fn control(&self, control: Control) -> Result<Reply, SubmitError> {
-        match ask(&self.controls, Event::Control(control)).await? {
-            Answered::Fresh(reply @ (Reply::Full | Reply::Refused(_))) => Err(refusal(&reply)),
-            Answered::Fresh(reply) => Ok(reply),
-            Answered::Duplicate { .. } => Ok(Reply::Done),
-        }
+        let event = Event::Control(control);
+        ask(&self.controls, event).await?.done()
     }
 
     /// Stops work: the gate is closed, and for a kill every tree is killed, before this waits for
@@ -206,7 +227,7 @@ impl Handle {
             maintenance,
         });
         if switch == Switch::Clear {
-            ask(&self.controls, event).await.map(|_answered| ())
+            ask(&self.controls, event).await?.done().map(|_reply| ())
         } else {
             self.close_and_record(event, true).await
         }
@@ -232,10 +253,8 @@ impl Handle {
             }
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(SubmitError::Closed),
         }
-        match answered.await.map_err(|_closed| SubmitError::Closed)?? {
-            Answered::Fresh(reply @ (Reply::Full | Reply::Refused(_))) => Err(refusal(&reply)),
-            Answered::Fresh(_) | Answered::Duplicate { .. } => Ok(()),
-        }
+        let answered = answered.await.map_err(|_closed| SubmitError::Closed)??;
+        answered.done().map(|_reply| ())
     }
 
     /// Says that a new configuration was not usable, or clears what was said; the old one stands.
@@ -248,13 +267,11 @@ impl Handle {
     /// # Errors
     /// [`SubmitError`]; the old policy stays in force entirely.
     pub async fn configure(&self, policy: Arc<Policy>) -> Result<(), SubmitError> {
-        match ask(&self.controls, Event::Configured(policy)).await? {
-            Answered::Fresh(reply @ (Reply::Full | Reply::Refused(_))) => Err(refusal(&reply)),
-            Answered::Fresh(_) | Answered::Duplicate { .. } => {
-                self.notes.set_reload_error(None);
-                Ok(())
-            }
-        }
+        ask(&self.controls, Event::Configured(policy))
+            .await?
+            .done()?;
+        self.notes.set_reload_error(None);
+        Ok(())
     }
 
     /// The size and the root of what is durable; changes after every commit, before
@@ -294,18 +311,6 @@ impl Handle {
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
-    }
-}
-
-fn refusal(reply: &Reply) -> SubmitError {
-    match reply {
-        Reply::Full => SubmitError::Full,
-        Reply::Refused(why) => SubmitError::Refused(*why),
-        Reply::Done
-        | Reply::Accepted { .. }
-        | Reply::Parked { .. }
-        | Reply::Planned { .. }
-        | Reply::Changed { .. } => SubmitError::Refused(Refusal::Guarded),
     }
 }
 

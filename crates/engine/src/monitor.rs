@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::handle::{self, Answered, Handle, SubmitError};
+use crate::handle::{self, Handle, SubmitError};
 use crate::health;
 use crate::ports::clock::Clock;
 use crate::probe::Probes;
@@ -248,9 +248,11 @@ impl Watcher {
             draft: Box::new(draft),
             origin,
         };
-        match handle::ask(&self.handle.signals, event).await? {
-            Answered::Fresh(antiphon_core::input::Reply::Full) => Err(SubmitError::Full),
-            Answered::Fresh(_) | Answered::Duplicate { .. } => Ok(()),
+        let answered = handle::ask(&self.handle.signals, event).await?;
+        match answered.done() {
+            // Its dead letter says it: it is no news again.
+            Ok(_) | Err(SubmitError::Suspect { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

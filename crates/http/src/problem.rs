@@ -48,6 +48,8 @@ pub enum Code {
     EngineRefused,
     /// The evidence cannot be read.
     EvidenceUnreadable,
+    /// The input stopped the machine.
+    InputSuspect,
     /// The log cannot be read.
     LogUnreadable,
     /// The request is not understood.
@@ -83,6 +85,7 @@ impl Code {
             Code::EngineNotFound => "engine.not_found",
             Code::EngineRefused => "engine.refused",
             Code::EvidenceUnreadable => "evidence.unreadable",
+            Code::InputSuspect => "input.suspect",
             Code::LogUnreadable => "log.unreadable",
             Code::RequestMalformed => "request.malformed",
             Code::RequestMediaType => "request.media_type",
@@ -98,7 +101,9 @@ impl Code {
 
     fn status(self) -> StatusCode {
         match self {
-            Code::ConfigUnusable | Code::EngineKeyConflict => StatusCode::UNPROCESSABLE_ENTITY,
+            Code::ConfigUnusable | Code::EngineKeyConflict | Code::InputSuspect => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Code::EngineClosed | Code::ViewsBehind => StatusCode::SERVICE_UNAVAILABLE,
             Code::EngineDiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Code::EngineFull => StatusCode::TOO_MANY_REQUESTS,
@@ -125,6 +130,7 @@ impl Code {
             Code::EngineNotFound => "Not found",
             Code::EngineRefused => "Refused",
             Code::EvidenceUnreadable => "The evidence cannot be read",
+            Code::InputSuspect => "The input stopped the machine",
             Code::LogUnreadable => "The log cannot be read",
             Code::RequestMalformed => "The request is not understood",
             Code::RequestMediaType => "Another media type is needed",
@@ -184,6 +190,7 @@ impl From<SubmitError> for Problem {
             SubmitError::Full => Code::EngineFull,
             SubmitError::DiskFull => Code::EngineDiskFull,
             SubmitError::KeyConflict { .. } => Code::EngineKeyConflict,
+            SubmitError::Suspect { .. } => Code::InputSuspect,
             SubmitError::Refused(Refusal::NotFound) => Code::EngineNotFound,
             SubmitError::Refused(_) => Code::EngineRefused,
             SubmitError::Unusable(_) => Code::ConfigUnusable,
@@ -229,6 +236,8 @@ mod tests {
             },
             422,
         );
+        let letter = Id::from_bytes([2; 16]);
+        check(SubmitError::Suspect { letter }, 422);
         check(SubmitError::Refused(Refusal::NotFound), 404);
         check(SubmitError::Refused(Refusal::Ended), 409);
         check(SubmitError::Unusable("x".into()), 422);

@@ -35,12 +35,12 @@ fn hand_over(lane: &mpsc::Sender<Request>, event: Event) -> Answer<'static, Inta
 
 fn intake_answer(answered: Result<Answered, SubmitError>) -> IntakeAnswer {
     match answered {
-        Ok(Answered::Fresh(Reply::Accepted { id, seq, .. })) => IntakeAnswer::Accepted {
+        Ok(Answered::Machine(Reply::Accepted { id, seq, .. })) => IntakeAnswer::Accepted {
             id,
             seq,
             duplicate: false,
         },
-        Ok(Answered::Fresh(Reply::Parked {
+        Ok(Answered::Machine(Reply::Parked {
             letter,
             code,
             error,
@@ -49,24 +49,11 @@ fn intake_answer(answered: Result<Answered, SubmitError>) -> IntakeAnswer {
             code,
             error,
         },
-        Ok(Answered::Duplicate {
-            id,
-            was_parked: true,
-            ..
-        }) => IntakeAnswer::Parked {
-            letter: id,
-            code: "intent.parked_before".to_owned(),
-            error: format!("dead letter {id} says what is wrong with it"),
-        },
-        Ok(Answered::Duplicate {
-            id,
-            seq,
-            was_parked: false,
-        }) => IntakeAnswer::Accepted {
+        Ok(Answered::Duplicate { id, seq }) => IntakeAnswer::Accepted {
             id,
             seq,
             duplicate: true,
         },
-        Ok(Answered::Fresh(_)) | Err(_) => IntakeAnswer::Later,
+        Ok(Answered::Machine(_)) | Err(_) => IntakeAnswer::Later,
     }
 }

@@ -77,7 +77,7 @@ impl Turn {
                 self.board.refusals = self.board.refusals.saturating_add(1);
             }
             self.staged
-                .answer(answer, Ok(Answered::Fresh(output.reply)));
+                .answer(answer, Ok(Answered::Machine(output.reply)));
         }
         Ok(())
     }

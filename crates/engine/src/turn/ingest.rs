@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use antiphon_core::id::Digest;
-use antiphon_core::input::{Event, Malformed};
+use antiphon_core::id::{Digest, Id};
+use antiphon_core::input::{Event, Malformed, Reply};
 use antiphon_core::report::Fate;
 use tokio::sync::{mpsc, oneshot};
 
@@ -163,6 +163,9 @@ impl Admission {
     }
 }
 
+/// The payload of a key whose input became a dead letter.
+const PARKED_PAYLOAD: [u8; 8] = [0; 8];
+
 /// Who waits for the answer of an input, if anyone.
 type Answerer = Option<oneshot::Sender<Result<Answered, SubmitError>>>;
 
@@ -260,7 +263,7 @@ impl Turn {
                 .recent(&hash)
                 .or_else(|| known.get(&hash).copied())
         {
-            let known = duplicate(&event, found);
+            let known = self.known(&event, found);
             self.board.note_known(known.is_ok());
             self.staged.answer(answer, known);
             return Ok(());
@@ -274,6 +277,38 @@ impl Turn {
             self.staged.note_stop();
         }
         self.input(event, Some(answer))
+    }
+
+    /// What is answered to an event whose key is known. The same key with the same contents is the
+    /// same signal, or the same dead letter; a file's key covers its contents.
+    fn known(&self, event: &Event, found: Known) -> Result<Answered, SubmitError> {
+        let Known { id, seq, payload } = found;
+        if payload == PARKED_PAYLOAD {
+            return Ok(Answered::Machine(self.parked_before(id)));
+        }
+        match event {
+            Event::Signal { draft, .. } if draft.key.is_some_and(|key| key.payload != payload) => {
+                Err(SubmitError::KeyConflict { id })
+            }
+            _ => Ok(Answered::Duplicate { id, seq }),
+        }
+    }
+
+    /// What was answered when this letter was parked, as long as it is kept.
+    fn parked_before(&self, letter: Id) -> Reply {
+        let kept = self.machine.state().letters.get(&letter);
+        let (code, error) = kept.map_or_else(
+            || {
+                let error = format!("it was refused before, as dead letter {letter}");
+                ("intent.parked_before".to_owned(), error)
+            },
+            |kept| (kept.code.clone(), kept.error.clone()),
+        );
+        Reply::Parked {
+            letter,
+            code,
+            error,
+        }
     }
 
     /// Steps one input, alone or not at all when it is under suspicion.
@@ -317,23 +352,6 @@ fn key_of(event: &Event) -> Option<[u8; 16]> {
         | Event::SnapshotWritten { .. }
         | Event::Tick => None,
     }
-}
-
-/// The same key with the same contents is the same signal; a file's key covers its contents.
-fn duplicate(event: &Event, found: Known) -> Result<Answered, SubmitError> {
-    let is_conflict = match event {
-        Event::Signal { draft, .. } => draft.key.is_some_and(|key| key.payload != found.payload),
-        _ => false,
-    };
-    if is_conflict {
-        return Err(SubmitError::KeyConflict { id: found.id });
-    }
-    let was_parked = found.payload == [0; 8];
-    Ok(Answered::Duplicate {
-        id: found.id,
-        seq: found.seq,
-        was_parked,
-    })
 }
 
 fn is_refusable(event: &Event) -> bool {

@@ -1,6 +1,7 @@
 //! Idempotency keys: one signal for each, whatever is between index and memory.
 
-use antiphon_core::id::Digest;
+use antiphon_core::control::Control;
+use antiphon_core::id::{Digest, Id};
 use antiphon_core::input::{Intent, Malformed};
 use antiphon_core::json::{Document, JsonLimits};
 use antiphon_engine::handle::SubmitError;
@@ -65,31 +66,43 @@ async fn a_parked_file_is_answered_as_parked_again_after_a_restart() {
         sha256: Digest::of(b"{"),
     };
     let answer = running.handle.malformed(what.clone(), [1; 16]).await;
-    let IntakeAnswer::Parked { letter, .. } = answer else {
-        panic!("{answer:?}");
-    };
+    assert_eq!(parked(&answer).1, "json.syntax");
+    // The same file, met again before it could be moved aside: by an event and by a walk.
+    let again = running.handle.malformed(what.clone(), [1; 16]).await;
+    assert_eq!(again, answer);
     let intent = || Intent {
         file: "y.json".to_owned(),
         document: Document::parse(br#"{"type":"nothing"}"#, &JsonLimits::INTENT).unwrap(),
         key: [2; 16],
     };
-    let answer = running.handle.intent(intent()).await;
-    assert!(matches!(answer, IntakeAnswer::Parked { .. }), "{answer:?}");
+    let routed = running.handle.intent(intent()).await;
+    assert_eq!(parked(&routed).1, "intent.no_mapping");
     running.kill().await;
     let world = world.crashed();
     let running = world.start(plain()).await;
-    let again = running.handle.malformed(what, [1; 16]).await;
-    assert!(
-        matches!(again, IntakeAnswer::Parked { letter: known, .. } if known == letter),
-        "{again:?}"
-    );
-    let again = running.handle.intent(intent()).await;
-    assert!(matches!(again, IntakeAnswer::Parked { .. }), "{again:?}");
+    let again = running.handle.malformed(what.clone(), [1; 16]).await;
+    assert_eq!(again, answer);
+    assert_eq!(running.handle.intent(intent()).await, routed);
     assert_eq!(world.count("letter.parked"), 2);
+    let purge = Control::PurgeLetters {
+        letters: vec![parked(&answer).0],
+        older_than_ms: 0,
+        by: "test".to_owned(),
+    };
+    running.handle.control(purge).await.unwrap();
+    let again = running.handle.malformed(what, [1; 16]).await;
+    assert_eq!(parked(&again), (parked(&answer).0, "intent.parked_before"));
     running.go().await.unwrap();
     let IntakeAnswer::Closed = world_gone(&world).await else {
         panic!("an owner that is gone closes the intake");
     };
+}
+
+fn parked(answer: &IntakeAnswer) -> (Id, &str) {
+    match answer {
+        IntakeAnswer::Parked { letter, code, .. } => (*letter, code),
+        other => panic!("it was not parked: {other:?}"),
+    }
 }
 
 async fn world_gone(world: &World) -> IntakeAnswer {

@@ -74,10 +74,7 @@ async fn f39_an_input_that_stops_the_machine_is_parked_the_third_time_and_others
     for answer in [before, behind] {
         innocent = Some(answer.await.unwrap().unwrap());
     }
-    assert!(
-        poisoned.await.unwrap().is_err(),
-        "a dead letter is no signal"
-    );
+    let refused = poisoned.await.unwrap();
     running
         .executor
         .until(|seen| seen.launched.len() == 1)
@@ -94,8 +91,9 @@ async fn f39_an_input_that_stops_the_machine_is_parked_the_third_time_and_others
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].code, "input.suspect");
     assert!(matches!(letters[0].payload, Payload::Bytes { .. }));
-    let again = running.handle.submit(poison()).await;
-    assert!(again.is_err(), "its key is taken: {again:?}");
+    let letter = letters[0].id;
+    assert_eq!(refused, Err(SubmitError::Suspect { letter }));
+    assert_eq!(running.handle.submit(poison()).await, refused, "again");
     assert_eq!(world.count("letter.parked"), 1);
     running.go().await.unwrap();
 }
