@@ -38,8 +38,10 @@ pub mod proof;
 pub mod signature;
 mod text;
 pub mod tile;
+pub mod tlog_proof;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 
 pub use hash::Hash;
 pub use tree::TreeHead;

@@ -146,8 +146,7 @@ impl Note {
 
     /// The signatures that say that they are by `key`.
     pub(crate) fn by(&self, key: &VerifierKey) -> impl Iterator<Item = &NoteSignature> {
-        let is_by = |it: &&NoteSignature| it.id == key.id() && it.name == key.name();
-        self.signatures.iter().filter(is_by)
+        self.signatures.iter().filter(|it| it.is_by(key))
     }
 }
 
@@ -216,6 +215,11 @@ impl NoteSignature {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether it says that it is by `key`.
+    pub(crate) fn is_by(&self, key: &VerifierKey) -> bool {
+        self.id == key.id() && self.name == key.name()
     }
 
     /// Bytes of its line, the line feed included.
