@@ -195,6 +195,25 @@ class Ledger:
         return folder
 
 
+def journey(size: int) -> Ledger:
+    """A log of this size, 620 or more, with every signed kind, keys that come and go, and three bundles."""
+    ledger = Ledger().fill(3)
+    ledger.signed("config.applied", {"policy": 1}, "policy:ab", "owner")
+    ledger.signed("guard.changed", {"mode": "pause"}, "guards", "operator")
+    ledger.key_event("key.registered", "LARS", "1")
+    ledger.signed("config.applied", {"policy": 2}, "policy:cd", "LARS")
+    ledger.signed("task.changed", {"enabled": False}, "task:a task", "operator")
+    ledger.signed("ask.answered", {"answer": "yes"}, "ask:7", "LARS")
+    ledger.key_event("key.rotated", "LARS", "2")
+    ledger.fill(250)
+    ledger.key_event("key.rotated", "log", "1")
+    ledger.signed("log.restored", {"by": "operator", "epoch": 2, "reason": "r", "size": 3}, "log", "recovery")
+    ledger.fill(600)
+    ledger.key_event("key.revoked", "operator", "1", from_seq=400, reason='lost "it"')
+    ledger.signed("log.cut", {"by": "operator"}, "log", "recovery")
+    return ledger.fill(size)
+
+
 def place(index: int, width: int) -> str:
     """Where tile or bundle `index` is, with `width` or more entries of it there."""
     parts = [f"{index % 1000:03}"]

@@ -26,7 +26,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 TILE_WIDTH, SALT_BYTES = 256, 16
-ENVELOPE_BYTES_MAX, NOTE_BYTES_MAX, SIGNATURES_MAX, INTEGER_MAX = 4096, 256 * 1024, 100, 2**53 - 1
+ENVELOPE_BYTES_MAX, NOTE_BYTES_MAX, SIGNATURES_MAX, INTEGER_MAX = 4096, 64 * 1024, 100, 2**53 - 1
 PRUNED = b"\xff\xff\xff\xff"
 ED25519, COSIGNATURE = 0x01, 0x04
 # Signed kinds: the subject, or how it begins; and the agent that signs, where it may not be any.
@@ -163,10 +163,10 @@ class Checkpoint:
         text, separator, lines = note.decode("utf-8").rpartition("\n\n")
         want(separator and lines.endswith("\n"), "no text and signatures")
         want(lines.count("\n") <= SIGNATURES_MAX, "too many signatures")
-        self.origin, size, root, *extensions = text.split("\n")
-        want(self.origin and all(extensions) and re.fullmatch(r"0|[1-9][0-9]{0,18}", size), "no origin, or no size")
+        self.origin, size, root = text.split("\n")
+        want(self.origin and re.fullmatch(r"0|[1-9][0-9]{0,15}", size), "no origin, or no size")
         self.note, self.text, self.size, self.root = note, (text + "\n").encode(), int(size), strict_base64(root)
-        want(self.size < 2**63 and len(self.root) == 32, "a size or a root out of range")
+        want(self.size <= INTEGER_MAX and len(self.root) == 32, "a size or a root out of range")
         self.lines: list[tuple[str, str, bytes]] = []
         for line in lines[:-1].split("\n"):
             dash, name, encoded = line.split(" ")
