@@ -37,6 +37,25 @@ pub struct Pass<'a> {
     _permit: RwLockReadGuard<'a, ()>,
 }
 
+/// A gate that is shut for a stop which nobody but its asker knows of yet; dropped, the stop is off.
+#[derive(Debug)]
+pub(crate) struct Hold<'a> {
+    gate: &'a Gate,
+}
+
+impl Hold<'_> {
+    /// The loop knows of the stop, or is gone: it stays shut until [`Gate::recorded`].
+    pub(crate) fn hand_over(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.gate.recorded();
+    }
+}
+
 impl Gate {
     /// A closed gate over this switch and executor.
     #[must_use]
@@ -67,9 +86,10 @@ impl Gate {
     }
 
     /// Closes the gate for a stop that is asked for: no spawn that has no permit yet gets one until
-    /// [`Gate::recorded`] has answered this call.
-    pub(crate) fn shut(&self) {
+    /// [`Gate::recorded`] has answered this call, or the hold is dropped before it was handed over.
+    pub(crate) fn shut(&self) -> Hold<'_> {
         self.stops_pending.fetch_add(1, Ordering::SeqCst);
+        Hold { gate: self }
     }
 
     /// Waits for spawns under way, once the gate is shut, and, when `kill` says so, kills every

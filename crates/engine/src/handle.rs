@@ -207,7 +207,9 @@ impl Handle {
     /// [`SubmitError`] when the stop stands but could not be recorded.
     ///
     /// # Cancel safety
-    /// The stop stands once the future was polled.
+    /// The stop stands once the future was polled, but for one case: dropped while
+    /// [`CONTROLS_WAITING_MAX`] others wait for the loop, it is off, and work goes on; what was killed
+    /// by then stays so.
     pub async fn stop(&self, mode: Mode, by: String, reason: String) -> Result<(), SubmitError> {
         let event = Event::Control(Control::SetMode { mode, by, reason });
         self.close_and_record(event, mode == Mode::Kill).await
@@ -234,24 +236,23 @@ impl Handle {
     }
 
     /// The gate is shut first, then the loop is told, so that it knows why the trees die; none of it
-    /// waits for the loop. A future that is dropped while the lane is full leaves the gate shut.
+    /// waits for the loop, unless its lane is full.
     async fn close_and_record(&self, event: Event, kill: bool) -> Result<(), SubmitError> {
-        self.gate.shut();
+        let hold = self.gate.shut();
         let (answer, answered) = oneshot::channel();
         let request = Request {
             event,
             answer,
             has_shut_gate: true,
         };
-        let sent = self.controls.try_send(request);
-        self.gate.emptied(kill).await;
-        match sent {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(request)) => {
-                let sent = self.controls.send(request).await;
-                sent.map_err(|_closed| SubmitError::Closed)?;
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(SubmitError::Closed),
+        if let Err(mpsc::error::TrySendError::Full(request)) = self.controls.try_send(request) {
+            self.gate.emptied(kill).await;
+            // A lane that is closed is seen by the answer that never comes.
+            self.controls.send(request).await.ok();
+            hold.hand_over();
+        } else {
+            hold.hand_over();
+            self.gate.emptied(kill).await;
         }
         let answered = answered.await.map_err(|_closed| SubmitError::Closed)??;
         answered.done().map(|_reply| ())

@@ -171,7 +171,7 @@ impl Turn {
     async fn kill_what_is_left(&mut self) -> Result<(), EngineError> {
         let until = tokio::time::Instant::now() + Duration::from_millis(self.drain.kill_ms);
         let (gate, spawns) = (self.gate.clone(), self.spawns.clone());
-        gate.shut();
+        gate.shut().hand_over();
         spawns.close();
         let emptied = async {
             gate.emptied(true).await;

@@ -5,7 +5,7 @@ use antiphon_core::guard::{Mode, Switch};
 use antiphon_core::record::Body;
 use antiphon_core::report::StopCause;
 use antiphon_core::task::Interrupted;
-use antiphon_engine::handle::SubmitError;
+use antiphon_engine::handle::{CONTROLS_WAITING_MAX, SubmitError};
 use antiphon_testkit::fakes::Fault;
 
 use super::support::{Random, World, large, plain, policy, resume, settle, signal, yields};
@@ -105,6 +105,48 @@ async fn f54_a_kill_does_not_wait_for_a_log_that_hangs() {
     in_flight.await.unwrap().unwrap();
     settle().await;
     assert_eq!(running.executor.seen().launched.len(), 1);
+    running.go().await.unwrap();
+}
+
+#[tokio::test]
+async fn f54_a_stop_that_is_given_up_before_the_loop_could_take_it_is_off() {
+    let world = World::new();
+    let running = world.start(plain()).await;
+    running.emit(signal("Q_WORK")).await;
+    running.executor.until(|seen| seen.running.len() == 1).await;
+    world.disk.hold();
+    let mut begun = world.disk.begun();
+    begun.mark_unchanged();
+    let in_flight = running.submit(large("Q_NOTE"));
+    begun.changed().await.unwrap();
+    // More than the next batch takes, and more than the lane holds.
+    let controls: Vec<_> = (0..=512 + CONTROLS_WAITING_MAX)
+        .map(|_control| {
+            let handle = running.handle.clone();
+            tokio::spawn(async move { handle.control(resume()).await })
+        })
+        .collect();
+    settle().await;
+    tokio::select! {
+        biased;
+        stopped = running.stop(Mode::Kill) => panic!("its record waits: {stopped:?}"),
+        () = settle() => {}
+    }
+    assert!(
+        running.executor.seen().running.is_empty(),
+        "what ran is dead"
+    );
+    world.disk.release();
+    in_flight.await.unwrap().unwrap();
+    for control in controls {
+        control.await.unwrap().unwrap();
+    }
+    running.emit(signal("Q_WORK")).await;
+    running
+        .executor
+        .until(|seen| seen.launched.len() == 2)
+        .await;
+    assert_eq!(world.count("guard.changed"), 0);
     running.go().await.unwrap();
 }
 
