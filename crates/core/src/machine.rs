@@ -45,6 +45,9 @@ pub struct Machine {
     state: State,
     index: Index,
     policy: Arc<Policy>,
+    /// Whether its owner has said which policy that is. Until then nothing is due and nothing is
+    /// leased: rules that should hear of it are not there yet.
+    is_configured: bool,
     slots_max: u32,
     is_draining: bool,
 }
@@ -59,6 +62,7 @@ impl Machine {
             state,
             index,
             policy: Arc::new(Policy::empty()),
+            is_configured: false,
             slots_max,
             is_draining: false,
         }
@@ -113,20 +117,14 @@ impl Machine {
         }
         let mut step = Step::begin(self, input.at);
         step.notice_clock();
-        if step.machine.is_configured() {
+        if step.machine.is_configured {
             step.run_timers();
         }
         step.handle(input.event);
-        if step.machine.is_configured() {
+        if step.machine.is_configured {
             step.lease_all();
         }
         step.output
-    }
-
-    /// Whether the policy that it decides by is the one that the log has in force. Until then
-    /// nothing is due and nothing is leased: rules that should hear of it are not there yet.
-    fn is_configured(&self) -> bool {
-        self.state.policy == Some(self.policy.digest())
     }
 
     fn start(&mut self, at: crate::time::Instant, owner: &Owner) -> Output {
@@ -267,6 +265,7 @@ impl<'m> Step<'m> {
             self.record(Body::ConfigApplied(Box::new(applied)));
         }
         self.machine.policy = policy;
+        self.machine.is_configured = true;
     }
 
     fn control(&mut self, control: Control) {

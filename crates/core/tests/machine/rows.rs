@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use antiphon_core::control::Control;
+use antiphon_core::guard::Switch;
 use antiphon_core::id::Id;
-use antiphon_core::input::{Event, Reply};
+use antiphon_core::input::{Event, Input, Reply};
 use antiphon_core::limits::{
     BODY_BYTES_MAX, CASCADE_RECORDS_MAX, DEAD_LETTER_AGE_MS_MAX, FACTS_BYTES_MAX,
 };
 use antiphon_core::machine::Machine;
-use antiphon_core::policy::{PolicySource, RuleSource};
+use antiphon_core::policy::{Policy, PolicySource, RuleSource};
 use antiphon_core::record::{Body, Record, SignalAccepted, Verdict};
 use antiphon_core::report::Fate;
 
@@ -324,18 +326,18 @@ fn until_its_policy_is_in_force_a_new_owner_starts_nothing_and_nothing_is_due() 
     source.rules = vec![rule("alarm", "Q_SILENT", "Q_ALARM")];
     source.tasks.push(task("other"));
     let mut world = World::new(source);
-    world.switch(antiphon_core::guard::Switch::Clear, true);
+    world.switch(Switch::Clear, true);
     world.signal("Q_GO", "{}");
     let mut machine = Machine::new(world.folded(), 4);
     world.wait(5_000);
     let mut step = |event: Event| {
-        machine.step(antiphon_core::input::Input {
+        machine.step(Input {
             at: world.now,
             event,
         })
     };
-    let switch = antiphon_core::control::Control::SwitchSeen {
-        switch: antiphon_core::guard::Switch::Clear,
+    let switch = Control::SwitchSeen {
+        switch: Switch::Clear,
         maintenance: false,
     };
     let opened = step(Event::Control(switch));
@@ -355,6 +357,24 @@ fn until_its_policy_is_in_force_a_new_owner_starts_nothing_and_nothing_is_due() 
         ["Q_SILENT", "Q_ALARM"],
         "and the rules hear what was due"
     );
+}
+
+#[test]
+fn a_log_whose_policy_is_the_empty_one_leases_nothing_before_its_owner_is_configured() {
+    let mut world = World::new(work(|_| {}));
+    world.switch(Switch::Clear, true);
+    world.signal("Q_GO", "{}");
+    world.configure(Policy::empty().source().clone());
+    let mut machine = Machine::new(world.folded(), 4);
+    let switch = Control::SwitchSeen {
+        switch: Switch::Clear,
+        maintenance: false,
+    };
+    let opened = machine.step(Input {
+        at: world.now,
+        event: Event::Control(switch),
+    });
+    assert_eq!(opened.effects, [], "its own policy may have no slot for it");
 }
 
 #[test]
