@@ -5,6 +5,7 @@
 //! is the binary's own, and so is its target.
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a target speaks")]
 
+mod ledger;
 mod smoke;
 
 use std::sync::LazyLock;
@@ -20,6 +21,7 @@ use antiphon_core::signal::Facts;
 use antiphon_ledger::envelope::Envelope;
 use serde_json::Value;
 
+pub use ledger::{bundle, checkpoint, note, tile_path, tlog_proof, verifier_key, witness_request};
 pub use smoke::smoke;
 
 /// A parser and its claims.
@@ -33,6 +35,14 @@ pub struct Target {
 
 /// Every target of this crate, in the order of their names.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "bundle",
+        feed: bundle,
+    },
+    Target {
+        name: "checkpoint",
+        feed: checkpoint,
+    },
     Target {
         name: "envelope",
         feed: envelope,
@@ -50,8 +60,28 @@ pub const TARGETS: &[Target] = &[
         feed: json_document,
     },
     Target {
+        name: "note",
+        feed: note,
+    },
+    Target {
         name: "record_body",
         feed: record_body,
+    },
+    Target {
+        name: "tile_path",
+        feed: tile_path,
+    },
+    Target {
+        name: "tlog_proof",
+        feed: tlog_proof,
+    },
+    Target {
+        name: "verifier_key",
+        feed: verifier_key,
+    },
+    Target {
+        name: "witness_request",
+        feed: witness_request,
     },
 ];
 
