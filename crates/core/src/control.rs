@@ -110,6 +110,9 @@ pub enum Refusal {
     /// It has ended already.
     #[error("it has ended already")]
     Ended,
+    /// It has not ended.
+    #[error("it has not ended; cancel it first")]
+    NotEnded,
     /// The letter was replayed as often as it may be.
     #[error("the letter was replayed as often as it may be; purge it or mend its cause")]
     TooManyReplays,

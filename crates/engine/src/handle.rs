@@ -78,6 +78,7 @@ impl SubmitError {
             SubmitError::KeyConflict { .. } => "engine.key_conflict",
             SubmitError::Suspect { .. } => "input.suspect",
             SubmitError::Refused(Refusal::NotFound) => "engine.not_found",
+            SubmitError::Refused(Refusal::NotEnded) => "engine.not_ended",
             SubmitError::Refused(_) => "engine.refused",
             SubmitError::Unusable(_) => "config.unusable",
             SubmitError::Closed => "engine.closed",

@@ -42,6 +42,8 @@ pub enum Code {
     EngineFull,
     /// The key came with something else.
     EngineKeyConflict,
+    /// It has not ended.
+    EngineNotEnded,
     /// Not found.
     EngineNotFound,
     /// Refused.
@@ -82,6 +84,7 @@ impl Code {
             Code::EngineDiskFull => "engine.disk_full",
             Code::EngineFull => "engine.full",
             Code::EngineKeyConflict => "engine.key_conflict",
+            Code::EngineNotEnded => "engine.not_ended",
             Code::EngineNotFound => "engine.not_found",
             Code::EngineRefused => "engine.refused",
             Code::EvidenceUnreadable => "evidence.unreadable",
@@ -108,7 +111,7 @@ impl Code {
             Code::EngineDiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Code::EngineFull => StatusCode::TOO_MANY_REQUESTS,
             Code::EngineNotFound | Code::RequestNoRoute => StatusCode::NOT_FOUND,
-            Code::EngineRefused => StatusCode::CONFLICT,
+            Code::EngineNotEnded | Code::EngineRefused => StatusCode::CONFLICT,
             Code::EvidenceUnreadable | Code::LogUnreadable | Code::ViewsUnreadable => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -127,6 +130,7 @@ impl Code {
             Code::EngineDiskFull => "The disk is nearly full",
             Code::EngineFull => "As much work waits as may",
             Code::EngineKeyConflict => "The key came with something else",
+            Code::EngineNotEnded => "It has not ended",
             Code::EngineNotFound => "Not found",
             Code::EngineRefused => "Refused",
             Code::EvidenceUnreadable => "The evidence cannot be read",
@@ -192,6 +196,7 @@ impl From<SubmitError> for Problem {
             SubmitError::KeyConflict { .. } => Code::EngineKeyConflict,
             SubmitError::Suspect { .. } => Code::InputSuspect,
             SubmitError::Refused(Refusal::NotFound) => Code::EngineNotFound,
+            SubmitError::Refused(Refusal::NotEnded) => Code::EngineNotEnded,
             SubmitError::Refused(_) => Code::EngineRefused,
             SubmitError::Unusable(_) => Code::ConfigUnusable,
             SubmitError::Closed => Code::EngineClosed,
@@ -240,6 +245,7 @@ mod tests {
         check(SubmitError::Suspect { letter }, 422);
         check(SubmitError::Refused(Refusal::NotFound), 404);
         check(SubmitError::Refused(Refusal::Ended), 409);
+        check(SubmitError::Refused(Refusal::NotEnded), 409);
         check(SubmitError::Unusable("x".into()), 422);
         check(SubmitError::Closed, 503);
     }

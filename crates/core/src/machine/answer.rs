@@ -38,7 +38,7 @@ impl Step<'_> {
     pub(super) fn replan(&mut self, ended: &EndedRun, by: String) {
         let state = self.state();
         if state.runs.contains_key(&ended.id) {
-            self.output.reply = Reply::Refused(Refusal::Guarded);
+            self.output.reply = Reply::Refused(Refusal::NotEnded);
             return;
         }
         let Some(version) = state.tasks.get(&ended.task).copied() else {

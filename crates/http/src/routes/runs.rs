@@ -244,7 +244,7 @@ pub(crate) async fn retry(
     });
     let (row, origin) = found.await?;
     if matches!(row.state.as_str(), "planned" | "leased" | "stopping") {
-        return Err(Code::EngineRefused.problem("it has not ended; cancel it first"));
+        return Err(SubmitError::Refused(Refusal::NotEnded).into());
     }
     let ended = Box::new(EndedRun {
         id,

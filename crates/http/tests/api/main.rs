@@ -232,6 +232,20 @@ async fn a_run_is_listed_shown_read_and_done_again() {
 }
 
 #[tokio::test]
+async fn a_run_that_has_not_ended_is_not_planned_again_and_says_so() {
+    let mut fixture = Fixture::start(&policy()).await;
+    let client = &mut fixture.client;
+    let paused: Done = client.post("/api/v1/stop/pause", &json!({})).await.unwrap();
+    assert!(paused.changed);
+    emit(client, "Q_WORK", "{}", None).await.unwrap();
+    let runs: Vec<Run> = client.get("/api/v1/runs").await.unwrap();
+    let path = format!("/api/v1/runs/{}/retry", runs[0].id);
+    let refused = client.act::<Done>(&path).await.unwrap_err();
+    assert_eq!(refused.code(), "engine.not_ended");
+    fixture.stop().await;
+}
+
+#[tokio::test]
 async fn a_letter_is_listed_shown_replayed_and_purged() {
     let mut fixture = Fixture::start(&policy()).await;
     let client = &mut fixture.client;
