@@ -18,6 +18,7 @@ const ADAPTERS: &[&str] = &[
     "antiphon_files",
     "antiphon_http",
     "antiphon_spawner",
+    "antiphon_witness",
 ];
 /// Beginnings of a path of this repository, as documents name them.
 const FOLDERS: &[&str] = &[

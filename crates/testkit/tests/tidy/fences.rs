@@ -29,6 +29,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("crates/files", Layer::Adapter),
     ("crates/http", Layer::Adapter),
     ("crates/spawner", Layer::Adapter),
+    ("crates/witness", Layer::Adapter),
     ("packs/kloros", Layer::Pack),
     ("crates/antiphon", Layer::Free),
     ("crates/testkit", Layer::Free),
