@@ -3,6 +3,11 @@
 //!
 //! They have no bundles, cosignatures and files of proofs; those stand on the specification's own
 //! examples, in the tests of their modules.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is a failed test"
+)]
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -21,6 +26,8 @@ use tlog_tiles::{Tile, TileHashReader, TileReader};
 
 const ORIGIN: &str = "example.com/log";
 const SIZE_MAX: u64 = 1_025;
+
+type ReadTile = Result<Option<Vec<u8>>, Infallible>;
 
 /// One log, kept by both.
 struct Logs {
@@ -60,7 +67,7 @@ impl Logs {
     }
 
     /// Our prover over leaves alone: every higher tile is made from them.
-    fn prover(&self) -> Prover<impl FnMut(u8, u64) -> Result<Option<Vec<u8>>, Infallible>> {
+    fn prover(&self) -> Prover<impl FnMut(u8, u64) -> ReadTile> {
         Prover::new(|level, index| {
             let tile = self.leaves.chunks(256).nth(place(index));
             Ok(tile.filter(|_| level == 0).map(<[Hash]>::concat))
@@ -231,8 +238,8 @@ fn checkpoints_that_we_sign_are_accepted_by_theirs() {
         let theirs = signed_note::Note::from_bytes(note.to_string().as_bytes()).unwrap();
         let verifier = StandardVerifier::new(&key.verifier().to_string()).unwrap();
         let known = VerifierList::new(vec![Box::new(verifier)]);
-        let (verified, unknown) = theirs.verify(&known).unwrap();
-        assert_eq!((verified.len(), unknown.len()), (1, 1));
+        let (known_good, unknown) = theirs.verify(&known).unwrap();
+        assert_eq!((known_good.len(), unknown.len()), (1, 1));
         let theirs = tlog_tiles::Checkpoint::from_bytes(theirs.text()).unwrap();
         assert_eq!((theirs.origin(), theirs.size()), (ORIGIN, size));
         assert_eq!(theirs.hash().0, head.root);
@@ -242,13 +249,13 @@ fn checkpoints_that_we_sign_are_accepted_by_theirs() {
 #[test]
 fn checkpoints_that_they_sign_are_accepted_by_ours() {
     let key = SigningKey::new(ORIGIN, Algorithm::Ed25519, &[5; 32]).unwrap();
-    let signer = StandardSigner::new(&key.to_private_text()).unwrap();
-    assert_eq!(signer.key_id().to_be_bytes(), key.verifier().id().0);
+    let their_key = StandardSigner::new(&key.to_private_text()).unwrap();
+    assert_eq!(their_key.key_id().to_be_bytes(), key.verifier().id().0);
     for (size, extension) in [(0, ""), (20_852_163, ""), (7, "extension\n")] {
         let root = tlog::Hash([9; 32]);
         let checkpoint = tlog_tiles::Checkpoint::new(ORIGIN, size, root, extension).unwrap();
         let mut theirs = signed_note::Note::new(&checkpoint.to_bytes(), &[]).unwrap();
-        theirs.add_sigs(&[&signer]).unwrap();
+        theirs.add_sigs(&[&their_key]).unwrap();
         let note = Note::parse(&theirs.to_bytes()).unwrap();
         assert!(note.verified_by(key.verifier()));
         let ours: Checkpoint = note.text().parse().unwrap();
