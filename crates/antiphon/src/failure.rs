@@ -194,7 +194,9 @@ impl Failure {
 fn exit_of(code: &str) -> Exit {
     match code {
         "engine.not_found" => Exit::NotFound,
-        "engine.refused" | "engine.not_ended" | "engine.key_conflict" | "input.suspect" => Exit::Refused,
+        "engine.refused" | "engine.not_ended" | "engine.key_conflict" | "input.suspect" => {
+            Exit::Refused
+        }
         "config.unusable" => Exit::Unusable,
         "engine.full" | "engine.disk_full" | "engine.closed" | "owner.unreachable"
         | "request.timeout" | "views.behind" => Exit::Held,

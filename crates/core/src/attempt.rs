@@ -16,6 +16,8 @@ pub enum Happening<'a> {
     Slot,
     /// Someone cancels it.
     Cancelled,
+    /// It has waited longer than its task lets it.
+    TooLate,
     /// The time of its attempt is over.
     Deadline,
     /// All work is stopped.
@@ -51,15 +53,16 @@ pub fn transition(phase: &Phase, happening: Happening<'_>, task: &Task) -> Trans
     use Happening as H;
     match (phase, happening) {
         (Phase::Planned { .. }, H::Slot) => Transition::Lease,
-        (Phase::Planned { .. }, H::Cancelled) => Transition::Cancel,
+        (Phase::Planned { .. }, H::Cancelled | H::TooLate) => Transition::Cancel,
         (
             Phase::Planned { .. },
             H::Deadline | H::Stopped | H::NotStarted(_) | H::Reported(_) | H::Recovered(_),
         )
-        | (Phase::Leased { .. }, H::Slot)
-        | (Phase::Stopping { .. }, H::Slot | H::Cancelled | H::Deadline | H::Stopped) => {
-            Transition::None
-        }
+        | (Phase::Leased { .. }, H::Slot | H::TooLate)
+        | (
+            Phase::Stopping { .. },
+            H::Slot | H::Cancelled | H::TooLate | H::Deadline | H::Stopped,
+        ) => Transition::None,
         (Phase::Leased { .. }, H::Cancelled) => Transition::Stop(StopCause::Cancelled),
         (Phase::Leased { .. }, H::Deadline) => Transition::Stop(StopCause::Deadline),
         (Phase::Leased { .. }, H::Stopped) => Transition::Stop(StopCause::Stopped),

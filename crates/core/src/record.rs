@@ -111,7 +111,7 @@ bodies! {
     OwnerStarted(OwnerStarted) = "owner.started",
     /// A report came for a lease that has been settled or never was.
     ReportRefused(ReportRefused) = "report.refused",
-    /// A run that waited was cancelled.
+    /// A run that waited was cancelled, or had waited too long.
     RunCancelled(RunCancelled) = "run.cancelled",
     /// An attempt got a lease; its token is this record's sequence number.
     RunLeased(RunLeased) = "run.leased",

@@ -118,6 +118,9 @@ pub struct Task {
     pub result: ResultPolicy,
     /// When a failed attempt is tried again.
     pub retry: Retry,
+    /// A run whose first attempt has not begun so long after it was planned is cancelled, ms.
+    /// `None` lets it wait for ever.
+    pub start_within_ms: Option<u64>,
     /// Longest run of one attempt, ms.
     pub timeout_ms: u64,
     /// Where it runs; `None` is the data root.

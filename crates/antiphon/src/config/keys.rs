@@ -214,6 +214,11 @@ pub(crate) const TASK: &[Key] = &[
         "10m",
         "The longest run of one attempt.",
     ),
+    may(
+        "start_within",
+        Kind::Duration,
+        "A run that has waited so long for its first attempt is cancelled; never, when left out.",
+    ),
     or(
         "grace",
         Kind::Duration,

@@ -126,6 +126,7 @@ pub(crate) fn task(table: &Table<'_>) -> Result<Task, ConfigError> {
         agent: table.must("agent", Table::name)?,
         program: program(table)?,
         timeout_ms: table.must("timeout", Table::duration_ms)?,
+        start_within_ms: table.duration_ms("start_within")?,
         grace_ms: table.must("grace", Table::duration_ms)?,
         retry: retry.unwrap_or(Retry::NEVER),
         lock: table.name("lock")?,

@@ -39,6 +39,7 @@ fn task(result: ResultPolicy, on_lost: Interrupted, on_stop: Interrupted) -> Tas
             limit: 2,
             ..Retry::NEVER
         },
+        start_within_ms: None,
         timeout_ms: 1_000,
         working_directory: None,
     }
@@ -81,6 +82,8 @@ fn check(phase: Phase, happening: Happening<'_>, task: &Task, expected: Transiti
 fn a_planned_run_is_leased_or_cancelled() {
     check(PLANNED, Happening::Slot, &plain(), Transition::Lease);
     check(PLANNED, Happening::Cancelled, &plain(), Transition::Cancel);
+    check(PLANNED, Happening::TooLate, &plain(), Transition::Cancel);
+    check(LEASED, Happening::TooLate, &plain(), Transition::None);
 }
 
 #[test]

@@ -2,35 +2,21 @@
 
 use super::Step;
 use super::accept::Arrival;
-use crate::attempt::{Happening, Transition, transition};
+use crate::attempt::Happening;
 use crate::control::{EndedRun, Refusal};
 use crate::id::Id;
 use crate::input::Reply;
 use crate::name::{RuleName, SourceName};
-use crate::record::{AskAnswered, Body, BreakerChanged, RunCancelled, RunReplanned};
+use crate::record::{AskAnswered, Body, BreakerChanged, RunReplanned};
 use crate::run::{Completions, Plan};
 use crate::signal::{Draft, Origin};
 use crate::state::OpenAsk;
 
 impl Step<'_> {
     pub(super) fn cancel(&mut self, id: &Id, by: String) {
-        let state = self.state();
-        let found = state
-            .runs
-            .get(id)
-            .and_then(|run| Some((run, state.task_of(run)?)));
-        let Some((run, task)) = found else {
+        if !self.state().runs.contains_key(id) {
             self.output.reply = Reply::Refused(Refusal::NotFound);
-            return;
-        };
-        if transition(&run.phase, Happening::Cancelled, task) == Transition::Cancel {
-            let task = run.plan.task.clone();
-            self.record(Body::RunCancelled(Box::new(RunCancelled {
-                by,
-                run: *id,
-                task,
-            })));
-        } else {
+        } else if !self.cancel_run(id, Happening::Cancelled, &by) {
             self.stop_run(id, Happening::Cancelled, Some(by));
         }
     }

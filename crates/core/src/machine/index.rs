@@ -17,6 +17,8 @@ use crate::task::Task;
 pub(super) enum Timer {
     /// A run may be leased.
     Due(Id),
+    /// A run has waited longer than its task lets it.
+    TooLate(Id),
     /// An attempt's time is over.
     Deadline(Id),
     /// An expectation of a chain is not met.
@@ -179,6 +181,9 @@ impl Index {
     }
 
     fn add_run(&mut self, state: &State, id: &Id, run: &Run) {
+        if let Some(late_ms) = late_ms(state, run) {
+            self.timers.insert((late_ms, Timer::TooLate(*id)));
+        }
         match run.phase {
             Phase::Planned { due_ms } if due_ms <= state.time.elapsed_ms => {
                 self.make_ready(state, id);
@@ -193,6 +198,9 @@ impl Index {
     }
 
     fn remove_run(&mut self, state: &State, id: &Id, run: &Run) {
+        if let Some(late_ms) = late_ms(state, run) {
+            self.timers.remove(&(late_ms, Timer::TooLate(*id)));
+        }
         match run.phase {
             Phase::Planned { due_ms } => {
                 self.timers.remove(&(due_ms, Timer::Due(*id)));
@@ -262,6 +270,13 @@ impl Index {
 
 fn letter_due_ms(parked_ms: u64) -> u64 {
     parked_ms.saturating_add(DEAD_LETTER_AGE_MS_MAX)
+}
+
+/// Elapsed ms at which a run that waits for its first attempt has waited too long, if ever.
+fn late_ms(state: &State, run: &Run) -> Option<u64> {
+    let waits = matches!(run.phase, Phase::Planned { .. }) && run.attempt == 0;
+    let within_ms = state.task_of(run).filter(|_task| waits)?.start_within_ms?;
+    Some(run.planned_ms.saturating_add(within_ms))
 }
 
 fn place(id: &Id, run: &Run) -> Place {

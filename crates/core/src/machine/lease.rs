@@ -5,7 +5,7 @@ use super::index::Place;
 use crate::attempt::{Happening, Transition, transition};
 use crate::id::Id;
 use crate::input::Effect;
-use crate::record::{Body, Returned, RunLeased, RunReturned, RunStopping};
+use crate::record::{Body, Returned, RunCancelled, RunLeased, RunReturned, RunStopping};
 use crate::report::StopCause;
 
 impl Step<'_> {
@@ -60,6 +60,29 @@ impl Step<'_> {
         };
         let token = self.record(Body::RunLeased(Box::new(leased)));
         self.output.effects.push(Effect::Launch { token, run: *id });
+    }
+
+    /// A run has waited longer than its task lets it.
+    pub(super) fn too_late(&mut self, id: &Id) {
+        self.cancel_run(id, Happening::TooLate, "deadline");
+    }
+
+    /// Ends a run that waits, if the table says so; gives whether it does.
+    pub(super) fn cancel_run(&mut self, id: &Id, happening: Happening<'_>, by: &str) -> bool {
+        let state = self.state();
+        let waiting = state.runs.get(id).filter(|run| {
+            let task = state.task_of(run);
+            task.is_some_and(|task| transition(&run.phase, happening, task) == Transition::Cancel)
+        });
+        let Some(task) = waiting.map(|run| run.plan.task.clone()) else {
+            return false;
+        };
+        self.record(Body::RunCancelled(Box::new(RunCancelled {
+            by: by.to_owned(),
+            run: *id,
+            task,
+        })));
+        true
     }
 
     /// The time of an attempt is over.

@@ -22,6 +22,7 @@ impl Step<'_> {
                     let super::Machine { state, index, .. } = &mut *self.machine;
                     index.make_ready(state, &run);
                 }
+                Timer::TooLate(run) => self.too_late(&run),
                 Timer::Deadline(run) => self.deadline(&run),
                 Timer::Expectation { chain, id } => self.not_met(&chain, &id),
                 Timer::Ask(ask) => self.answer(&ask, false, "deadline".to_owned()),

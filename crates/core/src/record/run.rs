@@ -140,7 +140,7 @@ pub struct RunSettled {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunCancelled {
-    /// Who asked.
+    /// Who asked; `deadline` when it had waited too long.
     pub by: String,
     /// The run.
     pub run: Id,

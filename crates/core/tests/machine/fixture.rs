@@ -58,6 +58,7 @@ pub(crate) fn task(name: &str) -> Task {
         },
         result: ResultPolicy::Optional,
         retry: Retry::NEVER,
+        start_within_ms: None,
         timeout_ms: 60_000,
         working_directory: None,
     }

@@ -143,6 +143,8 @@ pub struct TaskInfo {
     pub overridden: bool,
     /// Longest run of one attempt, ms.
     pub timeout_ms: u64,
+    /// A run that has waited so long for its first attempt is cancelled, ms; `null` for never.
+    pub start_within_ms: Option<u64>,
     /// Attempts after the first.
     pub retries: u32,
     /// A lock that it holds while it runs.

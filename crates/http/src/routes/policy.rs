@@ -51,6 +51,7 @@ fn task_info(
         enabled: *overridden.unwrap_or(&task.enabled),
         overridden: overridden.is_some(),
         timeout_ms: task.timeout_ms,
+        start_within_ms: task.start_within_ms,
         retries: task.retry.limit,
         lock: task.lock.as_ref().map(ToString::to_string),
         concurrency: task.concurrency,

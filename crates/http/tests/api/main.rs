@@ -59,7 +59,7 @@ fn task(name: &str) -> Value {
         "lock": null, "name": name, "on_lost": "end", "on_stop": "end", "priority": 5,
         "program": {"process": {"argv": [name]}}, "result": "optional",
         "retry": {"backoff_ms": 0, "factor_permille": 1_000, "limit": 0, "wait_ms_max": 0},
-        "timeout_ms": 60_000, "working_directory": null,
+        "start_within_ms": null, "timeout_ms": 60_000, "working_directory": null,
     })
 }
 

@@ -42,6 +42,9 @@ fn tell(task: &TaskInfo) -> String {
     } else {
         task.answers.join(" ")
     };
+    let start_within = task
+        .start_within_ms
+        .map_or_else(|| "-".to_owned(), duration);
     [
         format!("task         {}", task.name),
         format!("agent        {}", task.agent),
@@ -49,6 +52,7 @@ fn tell(task: &TaskInfo) -> String {
         format!("enabled      {enabled}{by}"),
         format!("answers      {answers}"),
         format!("timeout      {}", duration(task.timeout_ms)),
+        format!("start within {start_within}"),
         format!("retries      {}", task.retries),
         format!("lock         {}", task.lock.as_deref().unwrap_or("-")),
         format!("concurrency  {}", task.concurrency),

@@ -41,6 +41,15 @@ pub(super) fn check_task(task: &Task) -> Result<(), PolicyError> {
             "it must be more than nothing and at most 30 days".to_owned(),
         );
     }
+    if task
+        .start_within_ms
+        .is_some_and(|ms| ms == 0 || ms > TASK_TIME_MS_MAX)
+    {
+        return wrong(
+            "start_within",
+            "it must be more than nothing and at most 30 days".to_owned(),
+        );
+    }
     if task.grace_ms > TASK_TIME_MS_MAX {
         return wrong("grace", "it must be at most 30 days".to_owned());
     }

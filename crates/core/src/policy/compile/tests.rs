@@ -33,6 +33,7 @@ fn task(name: &str) -> Task {
         },
         result: ResultPolicy::Optional,
         retry: Retry::NEVER,
+        start_within_ms: None,
         timeout_ms: 1_000,
         working_directory: None,
     }
@@ -272,6 +273,9 @@ fn tasks_are_held_to_what_can_be_run() {
         });
     };
     check("timeout", "more than nothing", |task| task.timeout_ms = 0);
+    check("start_within", "more than nothing", |task| {
+        task.start_within_ms = Some(0);
+    });
     check("timeout", "30 days", |task| {
         task.timeout_ms = 30 * 86_400_000 + 1;
     });

@@ -1,9 +1,10 @@
 //! Runs from their plan to their end.
 
 use antiphon_core::control::{Control, EndedRun};
+use antiphon_core::guard::Mode;
 use antiphon_core::input::Event;
 use antiphon_core::policy::PolicySource;
-use antiphon_core::report::{NotStarted, StopCause};
+use antiphon_core::report::{Fate, NotStarted, StopCause};
 use antiphon_core::task::{ResultPolicy, Task};
 
 use super::begun;
@@ -291,6 +292,35 @@ fn a_run_that_ended_is_planned_again_as_a_new_one() {
     again(&mut world, "work");
     again(&mut world, "gone");
     world.is_as_committed("run-retry");
+}
+
+#[test]
+fn a_run_that_has_waited_too_long_for_its_first_attempt_is_cancelled() {
+    let mut world = begun(work(|work| {
+        work.concurrency = 1;
+        work.retry = retry(1);
+        work.start_within_ms = Some(10_000);
+    }));
+    world.signal("Q_GO", r#"{"n":1}"#);
+    world.signal("Q_GO", r#"{"n":2}"#);
+    world.say("the first runs; the second waits for it");
+    world.tick_after(9_999);
+    world.tick_after(1);
+    world.say("what has begun is no longer late, whatever it waits for");
+    let token = world.token();
+    world.report(token, exited(1));
+    world.tick_after(20_000);
+    let token = world.token();
+    world.report(token, exited(0));
+    world.say("nothing starts for ten seconds, and there are none left then");
+    world.mode(Mode::Pause);
+    world.signal("Q_GO", r#"{"n":3}"#);
+    world.restart(&Fate::Dead);
+    world.wait(10_000);
+    world.mode(Mode::Normal);
+    assert!(world.machine.state().runs.is_empty());
+    assert_eq!(world.machine.next_due_ms(), None, "no timer is left");
+    world.is_as_committed("run-too-late");
 }
 
 #[test]

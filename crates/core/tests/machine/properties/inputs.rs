@@ -172,6 +172,7 @@ pub(crate) fn policies() -> [PolicySource; 2] {
     second.rules.remove(0);
     for task in &mut second.tasks {
         task.timeout_ms = 5_000;
+        task.start_within_ms = Some(3_000);
         task.concurrency = 1;
     }
     [first, second]
