@@ -7,6 +7,7 @@
 //! or checkpointed by SQLite unasked on this connection; the first failure of a write is the last
 //! write, and closing after it syncs nothing.
 
+mod copy_back;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -26,27 +27,18 @@ use crate::lock::OwnerLock;
 use crate::migration::{MIGRATIONS, migrate};
 use crate::root::{Directory, at, create_private, prepare};
 
+use copy_back::{CopyBack, checkpoint};
 pub use reader::open_reader;
 use reader::{Reader, read_head, tile_place};
 
 /// The database's name in the root.
 pub(crate) const DATABASE: &str = "antiphon.db";
-/// Pages of the write-ahead file after which a commit copies them back (4 MiB): the file stays
-/// this size and is overwritten, which syncs faster than a file that grows.
-const CHECKPOINT_PAGES: i64 = 1_000;
-/// The same while a fail-point is armed.
-const CHECKPOINT_PAGES_ARMED: i64 = 64;
-/// Pages that must be added before copying back is tried again while a reader is in the way.
-const CHECKPOINT_AGAIN_PAGES: i64 = 250;
-/// Pages of the write-ahead file above which a commit waits for readers to let go (64 MiB): a
-/// longer file would make the next start slow.
-const WAL_PAGES_MAX: i64 = 16_384;
 /// Snapshots that are kept.
 const SNAPSHOTS_KEPT: i64 = 2;
 const SETTINGS: Settings = Settings {
     synchronous: "FULL",
     cache_kib: 8 * 1024,
-    // `SqliteStore` copies back itself: SQLite's own way hides a failed sync.
+    // `CopyBack` does it: SQLite's own way hides a failed sync.
     checkpoint_pages: 0,
     wal_bytes_kept: -1,
 };
@@ -59,8 +51,7 @@ pub struct SqliteStore {
     epoch: u64,
     /// A write failed: nothing is written or read on this connection any more.
     poisoned: bool,
-    /// Pages of the write-ahead file at which a commit copies back next.
-    checkpoint_at_pages: i64,
+    copy_back: CopyBack,
     // Dropped last: the lock is held until the connection is closed.
     _lock: OwnerLock,
 }
@@ -80,13 +71,13 @@ impl SqliteStore {
         let root = prepare(root).map_err(opened)?;
         let lock = OwnerLock::take(&root, started_ms)?;
         let (connection, epoch) = open_log(&root)?;
-        let checkpoint_at_pages = checkpoint_pages();
+        let copy_back = CopyBack::new(root.join(DATABASE));
         Ok(Self {
             connection,
             root,
             epoch,
             poisoned: false,
-            checkpoint_at_pages,
+            copy_back,
             _lock: lock,
         })
     }
@@ -148,38 +139,12 @@ impl SqliteStore {
         fail::step("store.inserted")?;
         self.run("COMMIT")?;
         fail::step("store.committed")?;
-        self.checkpoint()?;
+        self.copy_back.after_commit(&self.connection)?;
         Ok(None)
     }
 
     fn run(&self, sql: &str) -> Result<(), Error> {
         self.connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
-    }
-
-    /// Copies the write-ahead file back when it is long enough. A reader may be in the way: then
-    /// the next commits try again, and beyond the bound they wait for it.
-    fn checkpoint(&mut self) -> Result<(), Error> {
-        let pages = checkpoint(&self.connection, "NOOP")?.pages;
-        if pages < checkpoint_pages() {
-            self.checkpoint_at_pages = checkpoint_pages();
-        }
-        if pages < self.checkpoint_at_pages {
-            return Ok(());
-        }
-        fail::step("store.checkpoint")?;
-        self.checkpoint_at_pages = pages.saturating_add(CHECKPOINT_AGAIN_PAGES);
-        let mode = if pages > WAL_PAGES_MAX {
-            "RESTART"
-        } else {
-            "PASSIVE"
-        };
-        if checkpoint(&self.connection, mode)?.busy && pages > WAL_PAGES_MAX {
-            tracing::warn!(
-                log.wal_pages = pages,
-                "a reader keeps the write-ahead file from ending"
-            );
-        }
         Ok(())
     }
 
@@ -219,7 +184,15 @@ impl SqliteStore {
 impl Drop for SqliteStore {
     /// A healthy store leaves no write-ahead file; one that failed syncs nothing.
     fn drop(&mut self) {
+        let ended = self.copy_back.end();
         if self.poisoned {
+            return;
+        }
+        if let Err(error) = ended {
+            tracing::error!(
+                error.code = error.code(),
+                "the write-ahead file was not copied back; the next start does it anew"
+            );
             return;
         }
         if let Err(error) = sync_when_closed(&self.connection, true) {
@@ -332,10 +305,6 @@ fn open_log(root: &Path) -> Result<(Connection, u64), StoreError> {
     Ok((connection, epoch))
 }
 
-fn checkpoint_pages() -> i64 {
-    fail::unless_armed(CHECKPOINT_PAGES, CHECKPOINT_PAGES_ARMED)
-}
-
 fn settings() -> Settings {
     #[cfg(antiphon_plant)]
     if antiphon_engine::plant::is("sync_dropped") {
@@ -378,23 +347,4 @@ fn complete_checkpoint(connection: &Connection) -> Result<(), Error> {
     } else {
         Ok(())
     }
-}
-
-/// What a checkpoint says.
-struct Checkpoint {
-    /// Another connection was in the way.
-    busy: bool,
-    /// Pages in the write-ahead file.
-    pages: i64,
-}
-
-fn checkpoint(connection: &Connection, mode: &str) -> Result<Checkpoint, Error> {
-    let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
-    let row = statement.query_row([], |row| {
-        Ok(Checkpoint {
-            busy: row.get(0)?,
-            pages: row.get(1)?,
-        })
-    })?;
-    Ok(row)
 }

@@ -19,6 +19,7 @@ pub mod attempt;
 pub mod control;
 pub mod expression;
 pub mod guard;
+mod hex;
 pub mod id;
 pub mod input;
 pub mod intent;

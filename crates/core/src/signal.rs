@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::hex;
 use crate::id::Id;
 use crate::json::{Document, JsonError, JsonLimits};
 use crate::name::{MonitorName, RuleName, SignalName, SourceName, TaskName};
@@ -112,12 +113,11 @@ fn prefix<const N: usize>(hash: &[u8]) -> [u8; N] {
 
 impl Serialize for Key {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use std::fmt::Write as _;
-        let mut text = String::with_capacity(48);
-        for byte in self.hash.iter().chain(&self.payload) {
-            write!(text, "{byte:02x}").map_err(serde::ser::Error::custom)?;
+        let mut bytes = [0; 24];
+        for (to, from) in bytes.iter_mut().zip(self.hash.iter().chain(&self.payload)) {
+            *to = *from;
         }
-        serializer.serialize_str(&text)
+        serializer.serialize_str(hex::write(&bytes, &mut [0; 48]))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::ports::executor::{Executor, ExecutorEvent};
 use crate::ports::stop_switch::StopSwitch;
 use crate::ports::store::{LogReader, Store};
 use crate::ports::views::{KeyIndex, ViewBuilder};
-use crate::project::{Observer, Projector};
+use crate::project::{Observer, Projector, feed};
 use crate::read;
 use crate::recover::recover;
 use crate::registry::Registry;
@@ -148,6 +148,7 @@ impl Owner {
         let scrubber = Scrubber::new(ports.store.reader()?, checked);
         let observed_from = recovered.head.next_seq;
         let gate = Arc::new(Gate::new(ports.stop_switch.clone(), ports.executor.clone()));
+        let (feed, feed_end) = feed::feed();
         let (mut turn, handle) = assemble(
             Assembly {
                 recovered,
@@ -159,6 +160,7 @@ impl Owner {
                 effector: ports.effector,
                 clock: ports.clock.clone(),
                 entropy: ports.entropy,
+                feed,
             },
             &options,
             shutdown.clone(),
@@ -180,7 +182,7 @@ impl Owner {
             clock: ports.clock,
             handle: handle.clone(),
         };
-        let projector = Projector::new(log, views.builder, ports.observer, observed_from);
+        let projector = Projector::new(log, feed_end, views.builder, ports.observer, observed_from);
         let has_slots = options.slots_max > 0;
         Ok(Self {
             turn,

@@ -1,5 +1,7 @@
 //! The views follow the log: one reader behind the high-water mark builds them.
 
+pub(crate) mod feed;
+
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +12,7 @@ use crate::fail;
 use crate::ports::store::LogReader;
 use crate::ports::views::{Projected, ViewBuilder};
 use crate::read;
+use feed::FeedEnd;
 
 /// Bytes of records that one transaction of the views holds.
 const PROJECT_BYTES: usize = 8 << 20;
@@ -19,6 +22,7 @@ const GATHER_MS: u64 = 4;
 /// Builds views from the log until it is told to stop.
 pub struct Projector {
     log: Box<dyn LogReader>,
+    feed: FeedEnd,
     views: Box<dyn ViewBuilder>,
     mark: watch::Sender<u64>,
     observer: Observer,
@@ -36,16 +40,18 @@ impl std::fmt::Debug for Projector {
 }
 
 impl Projector {
-    /// Reads `log` into `views` and shows `observer` the records from `observed_from` on.
+    /// Reads `log` into `views`, what `feed` has of it from there, and shows `observer` the records from `observed_from` on.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         log: Box<dyn LogReader>,
+        feed: FeedEnd,
         views: Box<dyn ViewBuilder>,
         observer: Observer,
         observed_from: u64,
     ) -> Self {
         Self {
             log,
+            feed,
             views,
             mark: watch::Sender::new(0),
             observer,
@@ -98,15 +104,7 @@ impl Projector {
             if next >= target {
                 return Ok(());
             }
-            let turns = self.log.turns_from(next, PROJECT_BYTES)?;
-            let mut records = Vec::new();
-            for turn in &turns {
-                for (seq, stored) in (turn.first_seq..).zip(turn.records()?) {
-                    if seq >= next {
-                        records.push(read::decode(seq, &stored)?);
-                    }
-                }
-            }
+            let records = self.records_from(next)?;
             if records.is_empty() {
                 return Ok(());
             }
@@ -115,5 +113,22 @@ impl Projector {
             let known = records.partition_point(|record| record.seq < self.observed_from);
             (self.observer)(records.get(known..).unwrap_or_default());
         }
+    }
+
+    /// The records from number `next` on, as many as one transaction holds.
+    fn records_from(&mut self, next: u64) -> Result<Vec<Projected>, EngineError> {
+        let near = self.feed.take_from(next);
+        if !near.is_empty() {
+            return Ok(near);
+        }
+        let mut records = Vec::new();
+        for turn in &self.log.turns_from(next, PROJECT_BYTES)? {
+            for (seq, stored) in (turn.first_seq..).zip(turn.records()?) {
+                if seq >= next {
+                    records.push(read::decode(seq, &stored)?);
+                }
+            }
+        }
+        Ok(records)
     }
 }

@@ -31,6 +31,7 @@ use crate::keys::KeyMemory;
 use crate::ports::clock::Clock;
 use crate::ports::executor::Executor;
 use crate::probe::Probes;
+use crate::project::feed::Feed;
 use crate::suspects::Suspects;
 pub(crate) use commit::Committer;
 pub(crate) use decide::key_of;
@@ -63,6 +64,8 @@ pub(crate) struct Turn {
     pub(crate) starting: Arc<Starting>,
     pub(crate) heads: watch::Sender<TreeHead>,
     pub(crate) high_water: watch::Sender<u64>,
+    /// What is durable, on its way to the views.
+    pub(crate) feed: Feed,
     /// The policy in force, for whoever follows it.
     pub(crate) policies: Arc<watch::Sender<Arc<Policy>>>,
     pub(crate) board: StatusBoard,

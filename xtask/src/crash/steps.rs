@@ -107,6 +107,7 @@ pub(crate) const STEPS: &[Step] = &[
     fatal("store.inserted"),
     fatal("store.committed"),
     fatal("store.checkpoint"),
+    fatal("store.copy_back"),
     fatal("commit.durable_here"),
     fatal("commit.durable_there"),
     passing("dispatch.answer"),

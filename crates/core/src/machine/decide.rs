@@ -290,7 +290,7 @@ struct SignalTexts {
 impl SignalTexts {
     fn of(hearing: &Hearing<'_>) -> Self {
         Self {
-            cause: hearing.arrival.draft.cause.map(String::from),
+            cause: hearing.arrival.draft.cause.map(|id| id.to_string()),
             correlation: hearing.correlation.to_string(),
             id: hearing.id.to_string(),
         }

@@ -25,6 +25,7 @@ use crate::ports::entropy::Entropy;
 use crate::ports::executor::{Executor, ExecutorEvent};
 use crate::ports::store::Store;
 use crate::probe::Probes;
+use crate::project::feed::Feed;
 use crate::recover::Recovered;
 use crate::suspects::Suspects;
 use crate::turn::{
@@ -48,6 +49,7 @@ pub(super) struct Assembly {
     pub(super) effector: Arc<dyn Effector>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Box<dyn Entropy>,
+    pub(super) feed: Feed,
 }
 
 pub(super) fn assemble(
@@ -96,6 +98,7 @@ pub(super) fn assemble(
         starting: Arc::new(Starting::default()),
         heads: heads_sender,
         high_water: high_water_sender,
+        feed: parts.feed,
         policies: policies.clone(),
         board,
         admission,

@@ -256,6 +256,13 @@ pub trait LogReader: Send {
 }
 
 impl Turn {
+    /// Bytes of its records.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        let bodies = self.bodies.as_ref().map_or(0, Vec::len);
+        self.envelopes.len().saturating_add(bodies)
+    }
+
     /// Its records in order.
     ///
     /// # Errors

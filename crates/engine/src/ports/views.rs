@@ -21,6 +21,17 @@ pub struct Projected {
     pub record: Option<Record>,
 }
 
+impl From<Record> for Projected {
+    fn from(record: Record) -> Self {
+        Self {
+            seq: record.seq,
+            time_ms: record.time_ms,
+            elapsed_ms: record.elapsed_ms,
+            record: Some(record),
+        }
+    }
+}
+
 /// Why a view could not be read or built.
 #[derive(Debug, thiserror::Error)]
 #[error("the views cannot be {verb}")]

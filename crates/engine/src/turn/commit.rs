@@ -5,7 +5,7 @@
 
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::Turn;
 use super::seal::Held;
@@ -15,6 +15,9 @@ use crate::ports::store::{Batch, Head, Snapshot, Space, Store, StoreError};
 
 /// Bytes up to which a batch is committed on the loop's own thread.
 const INLINE_BYTES_MAX: usize = 24 * 1024;
+/// Bytes of a batch that go to the writer while more inputs wait to be stepped: enough to be worth a
+/// sync, few enough that writer and loop work at the same time when producers wait for both.
+const HAND_OVER_BYTES: usize = 128 * 1024;
 
 /// The store, wherever it is.
 pub(crate) struct Committer {
@@ -90,11 +93,27 @@ impl Committer {
         let Some(flight) = &mut self.flight else {
             return std::future::pending().await;
         };
+        let done = (&mut flight.done).await.map_err(|_closed| gone())?;
+        self.take_back(done)
+    }
+
+    /// The batch in flight, if it is durable by now.
+    fn landed_by_now(&mut self) -> Result<Option<Landed>, EngineError> {
+        let done = self.flight.as_mut().map(|flight| flight.done.try_recv());
+        match done {
+            Some(Ok(done)) => self.take_back(done).map(Some),
+            Some(Err(TryRecvError::Empty)) | None => Ok(None),
+            Some(Err(TryRecvError::Closed)) => Err(gone()),
+        }
+    }
+
+    /// The writer gave the store back.
+    fn take_back(&mut self, done: Done) -> Result<Landed, EngineError> {
         let Done {
             store,
             batch,
             result,
-        } = (&mut flight.done).await.map_err(|_closed| gone())?;
+        } = done;
         let held = self
             .flight
             .take()
@@ -218,9 +237,26 @@ impl Turn {
         }
     }
 
+    /// Hands over what is staged when that is worth a sync by now and the writer has time, so that
+    /// it writes while the inputs that still wait are stepped.
+    pub(super) fn hand_over(&mut self) -> Result<(), EngineError> {
+        if self.staged.bytes() < HAND_OVER_BYTES {
+            return Ok(());
+        }
+        if let Some(landed) = self.committer.landed_by_now()? {
+            self.land(landed);
+        }
+        if self.committer.is_idle() {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
     /// A batch is durable: whoever waited for it is answered, and its effects are let go.
     pub(super) fn land(&mut self, landed: Landed) {
-        let Landed { batch, held } = landed;
+        let Landed { batch, mut held } = landed;
+        let records = std::mem::take(&mut held.records);
+        self.feed.offer(records, batch.turn.stored_bytes());
         let head = batch.head().tree();
         self.staged.reuse(batch);
         self.heads.send_replace(head);

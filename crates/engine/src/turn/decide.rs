@@ -71,6 +71,7 @@ impl Turn {
             }
             self.sealer.seal(record, &mut self.staged)?;
         }
+        self.staged.held.records.extend(output.records);
         self.staged.effects(output.effects);
         if let Some(answer) = answer {
             if output.reply == Reply::Full {

@@ -53,6 +53,7 @@ impl Turn {
             stops,
             letters_seq,
             policy,
+            records: _,
         } = held;
         if let Some(guards) = guards {
             self.gate.follow(guards);

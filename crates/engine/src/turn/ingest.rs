@@ -197,6 +197,7 @@ impl Turn {
                     self.request(request, &known)?;
                 }
             }
+            self.hand_over()?;
         }
         self.keys.trim().map_err(EngineError::from)
     }

@@ -135,6 +135,8 @@ pub(crate) struct Staged {
 /// What is let go once a batch is durable.
 #[derive(Default)]
 pub(crate) struct Held {
+    /// The records, for the views.
+    pub(super) records: Vec<Record>,
     pub(super) answers: Vec<Waiting>,
     pub(super) effects: Vec<Effect>,
     /// Leases that were settled or given back.
@@ -171,10 +173,7 @@ impl Staged {
 
     /// Bytes of the records.
     pub(super) fn bytes(&self) -> usize {
-        let turn = &self.batch.turn;
-        turn.envelopes
-            .len()
-            .saturating_add(turn.bodies.as_ref().map_or(0, Vec::len))
+        self.batch.turn.stored_bytes()
     }
 
     pub(super) fn answer(

@@ -99,12 +99,26 @@ async fn what_waits_is_one_turn_with_one_append() {
     let world = World::new();
     let running = world.start(plain()).await;
     let before = *world.disk.begun().borrow();
-    let answers: Vec<_> = (0..300).map(|_| running.submit(signal("Q_NOTE"))).collect();
+    let answers: Vec<_> = (0..100).map(|_| running.submit(signal("Q_NOTE"))).collect();
     for answer in answers {
         answer.await.unwrap().unwrap();
     }
     assert_eq!(*world.disk.begun().borrow(), before + 1);
-    assert_eq!(world.disk.contents().turns.last().unwrap().count, 300);
+    assert_eq!(world.disk.contents().turns.last().unwrap().count, 100);
+    running.go().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_much_that_waits_the_first_part_is_written_while_the_rest_is_stepped() {
+    let world = World::new();
+    let running = world.start(plain()).await;
+    let before = *world.disk.begun().borrow();
+    let answers: Vec<_> = (0..40).map(|_| running.submit(large("Q_NOTE"))).collect();
+    for answer in answers {
+        answer.await.unwrap().unwrap();
+    }
+    assert!(*world.disk.begun().borrow() > before + 1);
+    assert!(world.disk.contents().turns.last().unwrap().count < 40);
     running.go().await.unwrap();
 }
 
