@@ -69,18 +69,25 @@
     )
 )]
 
+pub mod audit;
+pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod envelope;
+pub mod exported;
+pub mod fork;
 pub mod hash;
 pub mod key;
+pub mod keyring;
 pub mod note;
+mod partial;
 pub mod proof;
 pub mod signature;
 mod text;
 pub mod tile;
 pub mod tlog_proof;
 pub mod tree;
+pub mod trust;
 pub mod verify;
 pub mod witness;
 

@@ -162,6 +162,17 @@ impl Tree {
         std::mem::take(&mut self.full)
     }
 
+    /// The tiles that are not full: level, place in the level, at least one and at most 255 hashes;
+    /// by level.
+    #[must_use]
+    pub fn partial_tiles(&self) -> Vec<(u8, u64, Vec<Hash>)> {
+        let growing = (0..).zip(&self.levels);
+        growing
+            .filter(|(_, tile)| !tile.hashes.is_empty())
+            .map(|(level, tile)| (level, tile.index, tile.hashes.clone()))
+            .collect()
+    }
+
     /// Forgets the tiles that have been filled.
     pub(crate) fn drop_full_tiles(&mut self) {
         self.full.clear();

@@ -10,15 +10,22 @@
 //! is not the recorded one, the last record before it was changed if the next names another leaf
 //! for it; else the recorded root was. So both wait for the next record, or for the end.
 //!
-//! Not here: whether bodies are canonical and mean something (`antiphon-core`), signatures.
+//! Problems are listed in the order in which they are found, which is that of the records, save
+//! that what waits for the record after its own comes before what is wrong with that one.
+//!
+//! Not here: whether bodies are canonical and mean something (`antiphon-core`), and signatures,
+//! keys and checkpoints ([`crate::audit`]).
 
 use std::collections::BTreeSet;
 
-use crate::envelope::Envelope;
-use crate::hash::{Hash, NO_LEAF, SALT_BYTES, body_hash, hex, leaf_hash};
-use crate::tree::{Tree, TreeHead};
+use crate::hash::{Hash, NO_LEAF, hex};
+use crate::tree::{FullTile, Tree, TreeHead};
 
+mod examine;
 mod problem;
+
+use examine::Place;
+pub use examine::{BodyCheck, Examined, examine};
 pub use problem::{Problem, ProblemKind};
 
 /// Problems that a statement lists; more are counted only, so that a ruined log costs no memory.
@@ -35,7 +42,7 @@ pub struct Statement {
     pub last_leaf: Hash,
     /// How many bodies were not there to be checked.
     pub pruned: u64,
-    /// The first [`PROBLEMS_MAX`] problems, those of earlier records first.
+    /// The first [`PROBLEMS_MAX`] problems, in the order in which they were found.
     pub problems: Vec<Problem>,
     /// How many problems there were.
     pub problem_count: u64,
@@ -75,8 +82,16 @@ pub struct Verifier {
     roots_void: bool,
     known_heads: BTreeSet<(u64, Hash)>,
     pruned: u64,
-    problems: Vec<Problem>,
+    problems: Vec<Found>,
     problem_count: u64,
+}
+
+/// A problem, and what it is listed by.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// The record at which it was found.
+    pub(crate) at: u64,
+    pub(crate) problem: Problem,
 }
 
 impl Default for Verifier {
@@ -131,24 +146,35 @@ impl Verifier {
 
     /// Takes the next record: its envelope, and its body as stored, `None` when it was pruned.
     pub fn record(&mut self, envelope: &[u8], body: Option<&[u8]>) {
-        let leaf = leaf_hash(envelope);
-        match Envelope::decode(envelope) {
-            Ok(envelope) => {
-                self.check_place(&envelope);
-                self.check_body(&envelope, body);
-                self.next_seq = envelope.seq.saturating_add(1);
-                self.link = Some(leaf);
+        self.take(&examine(envelope, body, None));
+    }
+
+    /// Takes the next record, which was examined before.
+    pub fn take(&mut self, record: &Examined) {
+        let seq = self.tree.size();
+        match &record.place {
+            Ok(place) => {
+                self.check_place(place);
+                self.next_seq = place.seq.saturating_add(1);
+                self.link = Some(record.leaf);
             }
-            Err(error) => {
-                let detail = error.to_string();
-                self.report_break(self.tree.size(), ProblemKind::EnvelopeMalformed, detail);
+            Err(detail) => {
+                let detail = detail.to_string();
+                self.report_break(seq, ProblemKind::EnvelopeMalformed, detail);
                 self.next_seq = self.next_seq.saturating_add(1);
                 self.link = None;
             }
         }
-        self.last_leaf = leaf;
+        if let Some(problem) = &record.body_problem {
+            let (kind, detail) = (problem.0, problem.1.clone());
+            self.report(Problem { seq, kind, detail });
+        }
+        if record.is_pruned {
+            self.pruned = self.pruned.saturating_add(1);
+        }
+        self.last_leaf = record.leaf;
         self.root_holds = false;
-        self.tree.push(&leaf);
+        self.tree.push(&record.leaf);
         if !self.keeps_tiles {
             self.tree.drop_full_tiles();
         }
@@ -164,32 +190,15 @@ impl Verifier {
     /// answers for a level and an index, `None` when there is no such tile.
     pub fn verify_tiles(&mut self, mut stored: impl FnMut(u8, u64) -> Option<Vec<u8>>) {
         for (level, index, hashes) in self.tree.take_full_tiles() {
-            let Some(found) = stored(level, index) else {
-                let detail = format!("tile {index} of level {level} is not stored");
-                let seq = first_seq(level, index, 0);
-                self.report(Problem {
-                    seq,
-                    kind: ProblemKind::TileMissing,
-                    detail,
-                });
-                continue;
-            };
-            if found == hashes {
-                continue;
+            if let Some(problem) = tile_problem(level, index, &hashes, stored(level, index)) {
+                self.report(problem);
             }
-            let equal = found
-                .chunks(32)
-                .zip(hashes.chunks(32))
-                .take_while(|(a, b)| a == b);
-            let entry = equal.count();
-            let detail = format!("tile {index} of level {level} differs from its entry {entry} on");
-            let seq = first_seq(level, index, entry);
-            self.report(Problem {
-                seq,
-                kind: ProblemKind::TileMismatch,
-                detail,
-            });
         }
+    }
+
+    /// The tiles that the records have filled since this was last asked.
+    pub(crate) fn take_full_tiles(&mut self) -> Vec<FullTile> {
+        self.tree.take_full_tiles()
     }
 
     /// The tree over the records read.
@@ -200,7 +209,12 @@ impl Verifier {
 
     /// Ends the log here.
     #[must_use]
-    pub fn finish(mut self) -> Statement {
+    pub fn finish(self) -> Statement {
+        self.finish_found().0
+    }
+
+    /// The same, with every problem of the statement as it was found.
+    pub(crate) fn finish_found(mut self) -> (Statement, Vec<Found>) {
         self.settle();
         let size = self.tree.size();
         for (known, _) in std::mem::take(&mut self.known_heads) {
@@ -211,36 +225,39 @@ impl Verifier {
                 detail,
             });
         }
-        self.problems.sort_by_key(|problem| problem.seq);
-        Statement {
+        self.problems
+            .sort_by_key(|found| (found.at, is_of_the_record(found.problem.kind)));
+        let problems = self.problems.iter().map(|found| found.problem.clone());
+        let statement = Statement {
             size,
             root: self.tree.root(),
             last_leaf: self.last_leaf,
             pruned: self.pruned,
-            problems: self.problems,
+            problems: problems.collect(),
             problem_count: self.problem_count,
-        }
+        };
+        (statement, self.problems)
     }
 
     /// Whether the record stands where its envelope says, behind the record that it names.
-    fn check_place(&mut self, envelope: &Envelope) {
+    fn check_place(&mut self, record: &Place) {
         let seq = self.tree.size();
-        let breaks = self.link.is_some_and(|link| link != envelope.prev);
+        let breaks = self.link.is_some_and(|link| link != record.prev);
         if let Some(problem) = self.open_root.take()
             && !breaks
         {
             self.report(problem);
         }
-        if envelope.seq != seq && envelope.seq != self.next_seq {
+        if record.seq != seq && record.seq != self.next_seq {
             self.settle();
-            let detail = format!("record {} stands in its place", envelope.seq);
+            let detail = format!("record {} stands in its place", record.seq);
             self.report_break(seq, ProblemKind::ChainSeq, detail);
             return;
         }
         match self.doubted.take() {
             None if !breaks => {}
             None if self.root_holds => {
-                let detail = format!("it names the leaf {} before it", hex(&envelope.prev));
+                let detail = format!("it names the leaf {} before it", hex(&record.prev));
                 self.report_break(seq, ProblemKind::ChainPrev, detail);
             }
             None => {
@@ -249,42 +266,12 @@ impl Verifier {
             }
             Some(doubted) if breaks => {
                 let detail = "neither neighbour names the leaf that the other has".to_owned();
-                self.report_break(doubted, ProblemKind::ChainPrev, detail);
+                self.report_doubt(doubted, doubted, detail);
             }
             Some(doubted) => {
                 let detail = format!("record {doubted} names another leaf for it");
-                self.report_break(doubted.saturating_sub(1), ProblemKind::ChainPrev, detail);
+                self.report_doubt(doubted, doubted.saturating_sub(1), detail);
             }
-        }
-    }
-
-    /// Whether the body is the one that the envelope commits to.
-    fn check_body(&mut self, envelope: &Envelope, body: Option<&[u8]>) {
-        let Some(stored) = body else {
-            self.pruned = self.pruned.saturating_add(1);
-            return;
-        };
-        let seq = self.tree.size();
-        let expected = u64::from(envelope.body_bytes);
-        let found = stored
-            .len()
-            .checked_sub(SALT_BYTES)
-            .and_then(|json| u64::try_from(json).ok());
-        if found != Some(expected) {
-            let bytes = stored.len();
-            let detail = format!("{bytes} bytes are stored, the JSON should have {expected}");
-            self.report(Problem {
-                seq,
-                kind: ProblemKind::BodyLength,
-                detail,
-            });
-        } else if body_hash(stored) != envelope.body_sha256 {
-            let detail = format!("its hash is not {}", hex(&envelope.body_sha256));
-            self.report(Problem {
-                seq,
-                kind: ProblemKind::BodyHash,
-                detail,
-            });
         }
     }
 
@@ -321,7 +308,7 @@ impl Verifier {
     fn settle(&mut self) {
         if let Some(doubted) = self.doubted.take() {
             let detail = format!("record {doubted} names another leaf for it; one was changed");
-            self.report_break(doubted.saturating_sub(1), ProblemKind::ChainPrev, detail);
+            self.report_doubt(doubted, doubted.saturating_sub(1), detail);
         }
         if let Some(problem) = self.open_root.take() {
             self.report(problem);
@@ -334,22 +321,61 @@ impl Verifier {
         self.report(Problem { seq, kind, detail });
     }
 
+    /// Reports that `seq` was changed, which was found at `doubted`.
+    fn report_doubt(&mut self, doubted: u64, seq: u64, detail: String) {
+        self.roots_void = true;
+        let kind = ProblemKind::ChainPrev;
+        self.report_at(doubted, Problem { seq, kind, detail });
+    }
+
     fn report(&mut self, problem: Problem) {
+        self.report_at(problem.seq, problem);
+    }
+
+    fn report_at(&mut self, at: u64, problem: Problem) {
         self.problem_count = self.problem_count.saturating_add(1);
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(problem);
+            self.problems.push(Found { at, problem });
         }
     }
 }
 
-/// The first record beneath an entry of a tile.
-fn first_seq(level: u8, index: u64, entry: usize) -> u64 {
-    let entry = u64::try_from(entry).unwrap_or(u64::MAX);
-    let records_per_entry = 256_u64.saturating_pow(level.into());
-    index
-        .saturating_mul(256)
-        .saturating_add(entry)
-        .saturating_mul(records_per_entry)
+/// Whether a problem is one of the record itself, not of its place.
+fn is_of_the_record(kind: ProblemKind) -> bool {
+    !matches!(
+        kind,
+        ProblemKind::EnvelopeMalformed | ProblemKind::ChainSeq | ProblemKind::ChainPrev
+    )
+}
+
+/// What is wrong with the tile that was `found` where `hashes` should be.
+pub(crate) fn tile_problem(
+    level: u8,
+    index: u64,
+    hashes: &[u8],
+    found: Option<Vec<u8>>,
+) -> Option<Problem> {
+    let (kind, detail) = match found {
+        Some(found) if found == hashes => return None,
+        Some(found) => {
+            let pairs = found.chunks(32).zip(hashes.chunks(32));
+            let entry = pairs.take_while(|(one, other)| one == other).count();
+            let detail = format!("tile {index} of level {level} differs from its entry {entry} on");
+            (ProblemKind::TileMismatch, detail)
+        }
+        None => {
+            let detail = format!("tile {index} of level {level} is not stored");
+            (ProblemKind::TileMissing, detail)
+        }
+    };
+    let seq = first_seq(level, index);
+    Some(Problem { seq, kind, detail })
+}
+
+/// The first record beneath a tile.
+fn first_seq(level: u8, index: u64) -> u64 {
+    let records = 256_u64.saturating_pow(u32::from(level).saturating_add(1));
+    index.saturating_mul(records)
 }
 
 #[cfg(test)]

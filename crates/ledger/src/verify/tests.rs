@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::envelope::Envelope;
+use crate::hash::{SALT_BYTES, body_hash, leaf_hash};
 
 mod damage;
 mod order;

@@ -1,0 +1,383 @@
+//! Which key is valid where, as the records of a log say, and whether its records are signed by
+//! those that are.
+//!
+//! In: every record in order. Out: what is wrong with its keys and signatures, and for every agent
+//! and place the one key that is valid there, or none. Validity is by place, never by clock: a key
+//! is valid from the record after the one that brings it, up to the one that ends it.
+//!
+//! Invariants: an event that makes no sense, or is not signed by whom it must be, changes nothing;
+//! no two keys of an agent are valid at one place; no key comes back.
+//! Not here: whether a record stands where it says and has the body that it says
+//! ([`crate::verify`]), who is trusted ([`crate::trust`]).
+//! Source: `docs/reference/ledger.md`.
+
+mod event;
+
+use crate::envelope::Envelope;
+use crate::key::{KeyId, VerifierKey};
+use crate::signature::{self, LOG, OPERATOR, RECOVERY, Signature};
+use crate::verify::{Problem, ProblemKind};
+
+use event::{Brought, Event};
+
+/// A key of an agent, and the places at which it is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenure {
+    /// Whose it is.
+    pub agent: String,
+    /// The key.
+    pub key: VerifierKey,
+    /// Whether the program holds its secret.
+    pub is_custodial: bool,
+    /// The first place at which it is valid.
+    pub first: u64,
+    /// The place from which on it is valid no more; `None` while it is the agent's key.
+    pub end: Option<u64>,
+    /// Whether it was revoked.
+    pub is_revoked: bool,
+    /// The records that it signed, as long as it is the agent's key: a revocation refuses some.
+    signed: Vec<u64>,
+}
+
+impl Tenure {
+    /// Whether the key is valid at `place`.
+    #[must_use]
+    pub fn is_valid_at(&self, place: u64) -> bool {
+        self.first <= place && self.end.is_none_or(|end| place < end)
+    }
+
+    fn is_of(&self, agent: &str, id: KeyId) -> bool {
+        self.agent == agent && self.key.id() == id
+    }
+}
+
+/// The keys of a log, as its records bring and end them.
+#[derive(Clone, Debug, Default)]
+pub struct Keyring {
+    origin: Option<String>,
+    tenures: Vec<Tenure>,
+}
+
+impl Keyring {
+    /// The keys of the log of `origin`, before its first record; that of record 0 when `None`.
+    #[must_use]
+    pub fn new(origin: Option<&str>) -> Self {
+        Self {
+            origin: origin.map(str::to_owned),
+            tenures: Vec::new(),
+        }
+    }
+
+    /// The log's origin, as it was given or as record 0 says.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Every key, in the order in which they came.
+    #[must_use]
+    pub fn tenures(&self) -> &[Tenure] {
+        &self.tenures
+    }
+
+    /// The first key that `agent` had.
+    #[must_use]
+    pub fn first(&self, agent: &str) -> Option<&Tenure> {
+        self.tenures.iter().find(|it| it.agent == agent)
+    }
+
+    /// The key of `agent` that is valid at `place`.
+    #[must_use]
+    pub fn valid_at(&self, agent: &str, place: u64) -> Option<&Tenure> {
+        let is_valid = |it: &&Tenure| it.agent == agent && it.is_valid_at(place);
+        self.tenures.iter().find(is_valid)
+    }
+
+    /// Whether [`Keyring::record`] must be asked about a record; of record 0 it must be always.
+    #[must_use]
+    pub fn concerns(envelope: &Envelope<'_>) -> bool {
+        envelope.sig.is_some()
+            || event::is_about_keys(envelope.kind)
+            || signature::is_signed(envelope.kind)
+    }
+
+    /// Checks the signatures of the record that stands at `seq`, and takes the keys that it brings;
+    /// `json` is its body without salt, `None` when it is not there. Problems are in the order in
+    /// which they are to be told, each with the record that it is of.
+    pub fn record(
+        &mut self,
+        seq: u64,
+        envelope: &Envelope<'_>,
+        json: Option<&[u8]>,
+    ) -> Vec<Problem> {
+        let event = match self.event(seq, envelope, json) {
+            Ok(event) => event,
+            Err(detail) => return vec![problem(seq, ProblemKind::KeyMalformed, detail)],
+        };
+        let signers = match self.signers(seq, envelope, &event) {
+            Ok(signers) => signers,
+            Err(problem) => return vec![problem],
+        };
+        for tenure in &mut self.tenures {
+            let is_signer = signers.iter().any(|(agent, id)| tenure.is_of(agent, *id));
+            if is_signer {
+                tenure.signed.push(seq);
+            }
+        }
+        let refused = self.end(seq, &event);
+        for Brought {
+            agent,
+            key,
+            is_custodial,
+        } in event.brought()
+        {
+            self.tenures.push(Tenure {
+                agent: agent.clone(),
+                key: key.clone(),
+                is_custodial: *is_custodial,
+                first: event.first_place(seq),
+                end: None,
+                is_revoked: false,
+                signed: Vec::new(),
+            });
+        }
+        refused
+    }
+
+    /// What a record says about keys, if that makes sense where it stands.
+    fn event(
+        &mut self,
+        seq: u64,
+        envelope: &Envelope<'_>,
+        json: Option<&[u8]>,
+    ) -> Result<Event, String> {
+        if (envelope.kind == event::LOG_CREATED) != (seq == 0) {
+            return Err(format!("{} has no place here", envelope.kind));
+        }
+        if !event::is_about_keys(envelope.kind) {
+            return Ok(Event::None);
+        }
+        if envelope.version != 1 {
+            return Err("it is of another version".to_owned());
+        }
+        let json = json.ok_or("its body is not there")?;
+        let event = Event::parse(envelope.kind, json, self.origin.as_deref())?;
+        self.check_event(seq, &event)?;
+        if let Event::Created { origin, .. } = &event {
+            self.origin.get_or_insert_with(|| origin.clone());
+        }
+        Ok(event)
+    }
+
+    fn check_event(&self, seq: u64, event: &Event) -> Result<(), String> {
+        let had = |public| self.tenures.iter().any(|it| it.key.public() == public);
+        if event.brought().iter().any(|it| had(it.key.public())) {
+            return Err("the log has had this key".to_owned());
+        }
+        match event {
+            Event::None | Event::Created { .. } => Ok(()),
+            Event::Registered { new } => {
+                let is_known = self.tenures.iter().any(|it| it.agent == new.agent);
+                if is_known || [LOG, RECOVERY].contains(&new.agent.as_str()) {
+                    return Err(format!("{} is not registered", new.agent));
+                }
+                Ok(())
+            }
+            Event::Rotated { new, of } => self.valid_key(new, *of, seq).map(|_| ()),
+            Event::Revoked { new, of, from_seq } => {
+                let old = self.valid_key(new, *of, seq)?;
+                if new.agent == RECOVERY {
+                    return Err("the recovery key is not revoked".to_owned());
+                }
+                if !(old.first..=seq).contains(from_seq) {
+                    return Err(format!("a key is not revoked from record {from_seq} on"));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn valid_key(&self, new: &Brought, of: KeyId, seq: u64) -> Result<&Tenure, String> {
+        let valid = self.valid_at(&new.agent, seq);
+        valid
+            .filter(|it| it.key.id() == of)
+            .ok_or_else(|| format!("{of} is not the valid key of {}", new.agent))
+    }
+
+    /// Who signed the record, when all that must have did, and nobody else.
+    fn signers(
+        &self,
+        seq: u64,
+        envelope: &Envelope<'_>,
+        event: &Event,
+    ) -> Result<Vec<(String, KeyId)>, Problem> {
+        let kind = envelope.kind;
+        if !signature::is_signed(kind) {
+            if envelope.sig.is_none() {
+                return Ok(Vec::new());
+            }
+            let detail = format!("records of kind {kind} are not signed");
+            return Err(problem(seq, ProblemKind::SignatureUnexpected, detail));
+        }
+        let mut signers = Vec::new();
+        for text in signature::texts(envelope.sig.unwrap_or_default()) {
+            let signer = self
+                .signer(seq, envelope, event, text)
+                .map_err(|(kind, detail)| problem(seq, kind, detail))?;
+            signers.push(signer);
+        }
+        check_signers(kind, event, &signers).map_err(|kind| {
+            let by: Vec<_> = signers.iter().map(|(agent, _)| agent.as_str()).collect();
+            let asked = asked_of(envelope.kind, event);
+            let detail = format!("it is signed by {by:?}, and must be by {asked}");
+            problem(seq, kind, detail)
+        })?;
+        Ok(signers)
+    }
+
+    /// Who made the signature that `text` writes, if it is good at this place.
+    fn signer(
+        &self,
+        seq: u64,
+        envelope: &Envelope<'_>,
+        event: &Event,
+        text: &str,
+    ) -> Result<(String, KeyId), (ProblemKind, String)> {
+        let invalid = |detail: String| (ProblemKind::SignatureInvalid, detail);
+        let read: Result<Signature, _> = text.parse();
+        let signature = read.map_err(|error| invalid(error.to_string()))?;
+        let (agent, id, subject) = (signature.agent(), signature.id(), signature.subject());
+        if !fits_subject(envelope.kind, event, subject) {
+            return Err(invalid(format!("the subject of {agent}+{id} is {subject}")));
+        }
+        let new = event
+            .new_key()
+            .filter(|new| new.agent == agent && new.key.id() == id);
+        let key = match new {
+            Some(new) => &new.key,
+            None => self.key_of(agent, id, seq)?,
+        };
+        let origin = self.origin.as_deref().unwrap_or_default();
+        if !signature.is_by(key, origin, envelope.kind, &envelope.body_sha256) {
+            return Err(invalid(format!(
+                "the signature of {agent}+{id} does not fit"
+            )));
+        }
+        Ok((agent.to_owned(), id))
+    }
+
+    /// The key that an agent says it signed the record at `seq` with.
+    fn key_of(
+        &self,
+        agent: &str,
+        id: KeyId,
+        seq: u64,
+    ) -> Result<&VerifierKey, (ProblemKind, String)> {
+        match self.tenures.iter().find(|it| it.is_of(agent, id)) {
+            Some(tenure) if tenure.is_valid_at(seq) => Ok(&tenure.key),
+            Some(_) => {
+                let detail = format!("the key {agent}+{id} is not valid there");
+                Err((ProblemKind::SignatureKey, detail))
+            }
+            None => {
+                let detail = format!("the log has no key {agent}+{id}");
+                Err((ProblemKind::KeyUnknown, detail))
+            }
+        }
+    }
+
+    /// Ends the key that the event replaces; the signatures that a revocation refuses.
+    fn end(&mut self, seq: u64, event: &Event) -> Vec<Problem> {
+        let (new, end, is_revoked) = match event {
+            Event::None | Event::Created { .. } | Event::Registered { .. } => return Vec::new(),
+            Event::Rotated { new, .. } => (new, seq.saturating_add(1), false),
+            Event::Revoked { new, from_seq, .. } => (new, *from_seq, true),
+        };
+        let mut open = self
+            .tenures
+            .iter_mut()
+            .filter(|it| it.agent == new.agent && it.end.is_none());
+        let Some(old) = open.next() else {
+            return Vec::new();
+        };
+        old.end = Some(end);
+        old.is_revoked = is_revoked;
+        let signed = std::mem::take(&mut old.signed);
+        let refused = signed.into_iter().filter(|place| *place >= end);
+        let detail = format!(
+            "its key {}+{} was revoked from {end} on",
+            old.agent,
+            old.key.id()
+        );
+        refused
+            .map(|place| problem(place, ProblemKind::SignatureKey, detail.clone()))
+            .collect()
+    }
+}
+
+fn problem(seq: u64, kind: ProblemKind, detail: String) -> Problem {
+    Problem { seq, kind, detail }
+}
+
+/// Whether a record of `kind` may be about `subject`; of what its body says only an event about
+/// keys is asked, for the body is signed with it.
+fn fits_subject(kind: &str, event: &Event, subject: &str) -> bool {
+    match kind {
+        "config.applied" => subject.starts_with("policy:"),
+        "task.changed" => subject.starts_with("task:"),
+        "ask.answered" => subject.starts_with("ask:"),
+        "guard.changed" => subject == "guards",
+        "log.cut" | "log.restored" => subject == "log",
+        _ => event
+            .new_key()
+            .is_some_and(|new| subject.strip_prefix("key:") == Some(new.agent.as_str())),
+    }
+}
+
+/// Whether those who signed are those who must have.
+fn check_signers(
+    kind: &str,
+    event: &Event,
+    signers: &[(String, KeyId)],
+) -> Result<(), ProblemKind> {
+    let new = event.new_key();
+    let is_new = |(agent, id): &&(String, KeyId)| {
+        new.is_some_and(|new| new.agent == *agent && new.key.id() == *id)
+    };
+    let mut others = signers
+        .iter()
+        .filter(|it| !is_new(it))
+        .map(|(agent, _)| agent.as_str());
+    let has_other = match (event, kind) {
+        (Event::Registered { .. }, _) => others.any(|agent| agent == OPERATOR),
+        (Event::Rotated { new, .. }, _) => others.any(|agent| agent == new.agent),
+        (Event::Revoked { .. }, _) | (_, "log.cut" | "log.restored") => {
+            others.any(|agent| agent == RECOVERY)
+        }
+        (Event::None | Event::Created { .. }, _) => {
+            others.any(|agent| agent != LOG && agent != RECOVERY)
+        }
+    };
+    let has_new = new.is_none() || signers.iter().any(|it| is_new(&it));
+    let asked = if new.is_some() { 2 } else { 1 };
+    if !has_other || !has_new {
+        Err(ProblemKind::SignatureMissing)
+    } else if signers.len() > asked {
+        Err(ProblemKind::SignatureUnexpected)
+    } else {
+        Ok(())
+    }
+}
+
+/// Who must sign, for people.
+fn asked_of(kind: &str, event: &Event) -> String {
+    match (event, kind) {
+        (Event::Registered { .. }, _) => "operator and the new key".to_owned(),
+        (Event::Rotated { new, .. }, _) => {
+            format!("{} with the old key and the new one", new.agent)
+        }
+        (Event::Revoked { .. }, _) => "recovery and the new key".to_owned(),
+        (_, "log.cut" | "log.restored") => RECOVERY.to_owned(),
+        (Event::None | Event::Created { .. }, _) => "one agent".to_owned(),
+    }
+}
