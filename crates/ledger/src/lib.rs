@@ -15,7 +15,9 @@
 //! | read a checkpoint, and who has signed it | [`note`], [`checkpoint`], [`cosignature`], [`key`] |
 //! | show that a log only grew | [`proof`] |
 //! | read the files of a log | [`tile`], [`envelope`] |
-//! | walk a whole log | [`verify`] |
+//! | judge a whole log by what is trusted | [`trust`], [`audit`], [`exported`] |
+//! | judge an evidence bundle, or the proof of a fork | [`bundle`], [`fork`] |
+//! | walk the chain and the tree alone | [`verify`] |
 //! | be a witness, or ask one | [`witness`] |
 //! | write a log | [`tree`], [`hash`] |
 //!
