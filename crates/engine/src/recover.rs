@@ -4,6 +4,7 @@
 //! is verified: envelope, chain, body, and the root of each turn against the tree that the tiles give.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use antiphon_core::id::Digest;
 use antiphon_core::record::Body;
@@ -15,10 +16,13 @@ use antiphon_ledger::verify::{Problem, Verifier};
 
 use crate::error::EngineError;
 use crate::ports::store::{Head, LogReader, Snapshot, StoreError, Turn};
-use crate::read;
+use crate::ports::views::Projected;
+use crate::read::{self, ReadError};
 
 /// Bytes of records that are read at one time.
 const READ_BYTES: usize = 4 << 20;
+/// Chunks that are read and decoded ahead of the fold.
+const CHUNKS_AHEAD_MAX: usize = 1;
 /// Leaves of one tile.
 const TILE_LEAVES: u64 = 256;
 
@@ -117,23 +121,22 @@ impl Fold {
         head: Head,
     ) -> Result<Option<Recovered>, EngineError> {
         self.read_keys_below(log)?;
-        let mut next = self.from;
-        while next < head.next_seq {
-            let turns = log.turns_from(next, READ_BYTES)?;
-            if turns.is_empty() {
-                return Err(EngineError::Unverified(format!("record {next} is missing")));
-            }
-            for turn in &turns {
-                match self.turn(turn) {
-                    Ok(()) => {}
-                    // The state of a snapshot that nothing proves need not fit what follows.
-                    Err(EngineError::Apply(_)) if self.unproven.is_some() => return Ok(None),
-                    Err(error) => return Err(self.first_problem().unwrap_or(error)),
+        let from = self.from;
+        std::thread::scope(|scope| {
+            let (sender, chunks) = sync_channel(CHUNKS_AHEAD_MAX);
+            scope.spawn(move || read_ahead(log, from, head.next_seq, &sender));
+            for chunk in chunks {
+                for turn in chunk? {
+                    match self.turn(turn) {
+                        Ok(()) => {}
+                        // The state of a snapshot that nothing proves need not fit what follows.
+                        Err(EngineError::Apply(_)) if self.unproven.is_some() => return Ok(None),
+                        Err(error) => return Err(self.first_problem().unwrap_or(error)),
+                    }
                 }
-                next = turn.first_seq.saturating_add(u64::from(turn.count));
             }
-        }
-        self.finish(head)
+            self.finish(head)
+        })
     }
 
     fn finish(self, head: Head) -> Result<Option<Recovered>, EngineError> {
@@ -168,14 +171,15 @@ impl Fold {
         statement.first_problem().map(unverified)
     }
 
-    fn turn(&mut self, turn: &Turn) -> Result<(), EngineError> {
-        for (seq, stored) in (turn.first_seq..).zip(turn.records()?) {
-            if seq < self.from {
+    fn turn(&mut self, read: ReadTurn) -> Result<(), EngineError> {
+        let ReadTurn { turn, decoded } = read;
+        for (stored, decoded) in turn.records()?.into_iter().zip(decoded) {
+            let Some(decoded) = decoded else {
                 continue;
-            }
+            };
             self.verifier.record(stored.envelope, stored.body);
-            let projected = read::decode(seq, &stored)?;
-            let Some(record) = projected.record else {
+            let Projected { seq, record, .. } = decoded?;
+            let Some(record) = record else {
                 return Err(EngineError::Unverified(format!("record {seq} was pruned")));
             };
             self.prove(&record.body);
@@ -227,6 +231,53 @@ impl Fold {
         }
         Ok(())
     }
+}
+
+/// A turn as read, and what its records mean; nothing for those that stand before the first.
+struct ReadTurn {
+    turn: Turn,
+    decoded: Vec<Option<Result<Projected, ReadError>>>,
+}
+
+/// Reads and decodes the records from `from` to `to` while those before them are folded. Ends when
+/// nobody listens any more.
+fn read_ahead(
+    log: &mut dyn LogReader,
+    from: u64,
+    to: u64,
+    chunks: &SyncSender<Result<Vec<ReadTurn>, EngineError>>,
+) {
+    let mut next = from;
+    while next < to {
+        let chunk = read_chunk(log, from, &mut next);
+        let is_last = chunk.is_err();
+        if chunks.send(chunk).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn read_chunk(
+    log: &mut dyn LogReader,
+    from: u64,
+    next: &mut u64,
+) -> Result<Vec<ReadTurn>, EngineError> {
+    let turns = log.turns_from(*next, READ_BYTES)?;
+    if turns.is_empty() {
+        return Err(EngineError::Unverified(format!("record {next} is missing")));
+    }
+    let mut chunk = Vec::with_capacity(turns.len());
+    for turn in turns {
+        *next = turn.first_seq.saturating_add(u64::from(turn.count));
+        // One that cannot be taken apart is reported in its place.
+        let records = turn.records().unwrap_or_default();
+        let decoded = (turn.first_seq..)
+            .zip(records)
+            .map(|(seq, stored)| (seq >= from).then(|| read::decode(seq, &stored)))
+            .collect();
+        chunk.push(ReadTurn { turn, decoded });
+    }
+    Ok(chunk)
 }
 
 fn unverified(problem: &Problem) -> EngineError {
