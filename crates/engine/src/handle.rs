@@ -18,6 +18,7 @@ use antiphon_ledger::TreeHead;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::gate::Gate;
+use crate::ports::clock::Clock;
 pub use status::{Notes, OpenAsk, Status};
 
 /// Signals that may wait for the loop; a producer that finds the lane full waits its turn.
@@ -143,7 +144,7 @@ impl Answered {
 }
 
 /// The cheap clone that adapters hold.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Handle {
     pub(crate) signals: mpsc::Sender<Request>,
     pub(crate) controls: mpsc::Sender<Request>,
@@ -154,6 +155,14 @@ pub struct Handle {
     pub(crate) notes: Arc<Notes>,
     /// The policy in force, for the monitors.
     pub(crate) policies: Arc<watch::Sender<Arc<Policy>>>,
+    /// What elapsed time is read by.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
 }
 
 impl Handle {
@@ -303,7 +312,13 @@ impl Handle {
         self.controls.closed().await;
     }
 
-    /// How the owner stands; refreshed after every turn.
+    /// ms of elapsed time since the log began, as of now.
+    #[must_use]
+    pub fn elapsed_ms(&self) -> u64 {
+        self.status.borrow().time.elapsed_at(self.clock.now())
+    }
+
+    /// How the owner stands; refreshed after every turn, and under load ten times a second.
     #[must_use]
     pub fn status(&self) -> Arc<Status> {
         self.status.borrow().clone()

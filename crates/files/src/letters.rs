@@ -15,7 +15,7 @@ pub const FAILED_SIGNALS: &str = "failed_signals.jsonl";
 /// One dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
-    /// Who could not process it: `inbox`, `rule NAME`, `task NAME`.
+    /// Who could not process it: `intent:FILE`, `input:NAME`, `rule:NAME`, `task:NAME`.
     pub subject: String,
     /// What is wrong, for people.
     pub error: String,

@@ -25,7 +25,7 @@ pub struct LetterParked {
     /// How often what it is about had been replayed before.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replays: u32,
-    /// Who could not process it: `intent:FILE`, `rule:NAME`, `task:NAME`.
+    /// Who could not process it: `intent:FILE`, `input:NAME`, `rule:NAME`, `task:NAME`.
     pub subject: String,
 }
 

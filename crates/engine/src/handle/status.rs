@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use antiphon_core::guard::Guards;
 use antiphon_core::id::{Digest, Id};
+use antiphon_core::time::LogTime;
 use tokio::sync::Notify;
 
 /// How the owner stands, for `status`, health and metrics.
@@ -17,6 +18,8 @@ pub struct Status {
     pub epoch: u64,
     /// The sequence number of the next record.
     pub next_seq: u64,
+    /// Where the log stands in time.
+    pub time: LogTime,
     /// The guards.
     pub guards: Guards,
     /// The policy in force.
@@ -56,6 +59,7 @@ impl Status {
             log: Id::from_bytes([0; 16]),
             epoch: 0,
             next_seq: 0,
+            time: LogTime::default(),
             guards: Guards::default(),
             policy: Digest([0; 32]),
             reload_error: None,
@@ -86,8 +90,8 @@ pub struct OpenAsk {
     pub asks: String,
     /// The signal that it is about.
     pub signal: Id,
-    /// ms of elapsed time until it counts as denied.
-    pub remaining_ms: u64,
+    /// ms of elapsed time at which it counts as denied.
+    pub deadline_ms: u64,
 }
 
 /// What is known outside the loop and shown with its status.

@@ -86,7 +86,7 @@ pub(super) fn assemble(
         gate: gate.clone(),
         probes: Arc::new(Probes::new(gate.clone(), executor.clone())),
         executor,
-        clock: parts.clock,
+        clock: parts.clock.clone(),
         lanes: Lanes {
             controls: controls_end,
             outcomes: outcomes_end,
@@ -121,6 +121,7 @@ pub(super) fn assemble(
         gate,
         notes,
         policies,
+        clock: parts.clock,
     };
     Ok((turn, handle))
 }

@@ -212,7 +212,7 @@ impl Turn {
     /// Commits what is staged; nothing is in flight.
     pub(super) fn commit(&mut self) -> Result<(), EngineError> {
         let bytes = self.staged.bytes();
-        let (mut batch, held) = self.staged.take();
+        let (mut batch, mut held) = self.staged.take();
         if batch.turn.count == 0 {
             self.staged.reuse(batch);
             self.release(held);
@@ -233,6 +233,7 @@ impl Turn {
             self.land(landed);
             Ok(())
         } else {
+            held.status = self.status_if_due();
             self.committer.commit_there(batch, held)
         }
     }

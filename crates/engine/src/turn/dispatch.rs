@@ -53,6 +53,7 @@ impl Turn {
             stops,
             letters_seq,
             policy,
+            status,
             records: _,
         } = held;
         if let Some(guards) = guards {
@@ -88,6 +89,9 @@ impl Turn {
         }
         self.board.letters_seq = letters_seq.unwrap_or(self.board.letters_seq);
         self.board.is_stale = true;
+        if let Some(status) = status {
+            self.board.show(status, self.clock.now().boot_ms);
+        }
     }
 
     /// Starts the attempt that holds `token`, unless its lease is gone or the gate is closed.

@@ -15,7 +15,7 @@ use antiphon_ledger::tree::Tree;
 use tokio::sync::oneshot;
 
 use crate::error::EngineError;
-use crate::handle::{Answered, SubmitError};
+use crate::handle::{Answered, Status, SubmitError};
 use crate::ports::entropy::Entropy;
 use crate::ports::store::{Batch, Tile, push_framed};
 
@@ -149,6 +149,8 @@ pub(crate) struct Held {
     pub(super) letters_seq: Option<u64>,
     /// The policy, when another came into force.
     pub(super) policy: Option<Arc<Policy>>,
+    /// How things stand after it, when that is to be shown.
+    pub(super) status: Option<Arc<Status>>,
 }
 
 /// An answer and who waits for it.

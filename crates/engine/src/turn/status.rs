@@ -19,7 +19,12 @@ pub(crate) struct StatusBoard {
     pub(crate) letters_seq: u64,
     /// Whether something changed since it was shown.
     pub(crate) is_stale: bool,
+    /// When it was shown, by boot time, ms.
+    pub(crate) shown_ms: u64,
 }
+
+/// Under load, when a batch is always in flight, it is shown so often, ms.
+const SHOWN_EVERY_MS: u64 = 100;
 
 impl StatusBoard {
     /// A board of the owner with this epoch, whose log has `next_seq` records.
@@ -37,6 +42,7 @@ impl StatusBoard {
             refusals: 0,
             letters_seq: next_seq,
             is_stale: true,
+            shown_ms: 0,
         }
     }
 
@@ -49,21 +55,32 @@ impl StatusBoard {
         };
         *counter = counter.saturating_add(1);
     }
+
+    pub(super) fn show(&mut self, status: Arc<Status>, now_ms: u64) {
+        self.shown.send_replace(status);
+        self.shown_ms = now_ms;
+    }
 }
 
 impl Turn {
-    /// Shows how things stand, if something changed.
+    /// Shows how things stand, if something changed; nothing is in flight.
     pub(crate) fn publish_status(&mut self) {
         let notes_changed = self.board.notes.take_changed();
         if !std::mem::take(&mut self.board.is_stale) && !notes_changed {
             return;
         }
-        self.board.shown.send_replace(Arc::new(self.status()));
+        let status = Arc::new(self.status());
+        self.board.show(status, self.clock.now().boot_ms);
+    }
+
+    /// How things stand once what was stepped is durable, if it is time to show that.
+    pub(super) fn status_if_due(&self) -> Option<Arc<Status>> {
+        let waited_ms = self.clock.now().boot_ms.saturating_sub(self.board.shown_ms);
+        (waited_ms >= SHOWN_EVERY_MS).then(|| Arc::new(self.status()))
     }
 
     fn status(&self) -> Status {
         let state = self.machine.state();
-        let elapsed_ms = state.time.elapsed_at(self.clock.now());
         let leases: Vec<Id> = self.machine.leases().map(|(_token, run)| run).collect();
         let is_stopping = |id: &&Id| {
             state
@@ -77,12 +94,13 @@ impl Turn {
             rule: open.rule.to_string(),
             asks: open.ask.asks.clone(),
             signal: open.signal,
-            remaining_ms: open.ask.deadline_ms.saturating_sub(elapsed_ms),
+            deadline_ms: open.ask.deadline_ms,
         };
         Status {
             log: state.log.unwrap_or(Id::from_bytes([0; 16])),
             epoch: self.board.epoch,
             next_seq: state.next_seq,
+            time: state.time,
             guards: state.guards,
             policy: state.policy.unwrap_or(Digest([0; 32])),
             reload_error: self.board.notes.reload_error(),

@@ -15,6 +15,7 @@ mod keys;
 mod monitors;
 mod policy;
 mod recovery;
+mod status;
 mod support;
 mod suspects;
 mod timers;

@@ -13,7 +13,7 @@ pub struct Letter {
     pub seq: u64,
     /// When it was parked.
     pub parked_at: String,
-    /// Who could not process it: `inbox`, `rule NAME`, `task NAME`.
+    /// Who could not process it: `intent:FILE`, `input:NAME`, `rule:NAME`, `task:NAME`.
     pub subject: String,
     /// The stable code of what is wrong.
     pub code: String,

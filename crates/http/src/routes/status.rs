@@ -10,12 +10,13 @@ use crate::state::AppState;
 
 pub(crate) async fn status(State(state): State<AppState>) -> Json<model::Status> {
     let status = state.handle.status();
+    let elapsed_ms = state.handle.elapsed_ms();
     let asks = status.asks.iter().map(|ask| model::AskInfo {
         id: ask.id,
         rule: ask.rule.clone(),
         asks: ask.asks.clone(),
         signal_id: ask.signal,
-        remaining_ms: ask.remaining_ms,
+        remaining_ms: ask.deadline_ms.saturating_sub(elapsed_ms),
     });
     let failing = status
         .monitors_failing
