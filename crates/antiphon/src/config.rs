@@ -16,11 +16,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use antiphon_core::limits::BODY_AGE_MS_MIN;
 use antiphon_core::policy::{Policy, PolicyError, PolicySource};
 use toml::de::DeTable;
 
 use error::ConfigError;
-use keys::{DISK, LOG, ROOT};
+use keys::{DISK, LOG, RETENTION, ROOT};
 use table::{Get, Places, SourceFile, Table};
 
 /// The name of the configuration in a data root.
@@ -37,6 +38,8 @@ pub(crate) struct OwnerConfig {
     pub(crate) log_level: &'static str,
     /// Free bytes below which signals are refused; `None` for the larger of 64 MiB and 5 %.
     pub(crate) disk_reserve_bytes: Option<u64>,
+    /// The age at which bodies and evidence go, ms; `None` keeps them for ever.
+    pub(crate) retention_ms: Option<u64>,
 }
 
 /// A configuration that was read, its expressions not yet compiled.
@@ -113,6 +116,11 @@ impl Configuration {
                 &inner(&roots, "disk", &nothing, DISK)?,
                 "reserve",
                 Table::size_bytes,
+            )?,
+            retention_ms: once(
+                &inner(&roots, "retention", &nothing, RETENTION)?,
+                "bodies",
+                body_age_ms,
             )?,
         };
         let files = files.iter().map(|file| file.path.to_path_buf()).collect();
@@ -288,6 +296,16 @@ fn once<'a, T>(
         (Some(table), None) => get(table, name),
         (None, _) => tables.first().map_or(Ok(None), |table| get(table, name)),
     }
+}
+
+/// The age of bodies at `name`, ms.
+fn body_age_ms(table: &Table<'_>, name: &'static str) -> Result<Option<u64>, ConfigError> {
+    let age_ms = table.duration_ms(name)?;
+    if age_ms.is_some_and(|age_ms| age_ms < BODY_AGE_MS_MIN) {
+        let why = "must be at least 30d: keys are known for so long, and found again by bodies";
+        return Err(table.bad(name, why));
+    }
+    Ok(age_ms)
 }
 
 /// Finds where a policy error is: at its path, or at the nearest thing around it.

@@ -225,6 +225,9 @@ fn hint_of_owner(error: &OwnerError) -> Option<String> {
         OwnerError::Store(StoreError::Held { .. }) => {
             Some("an owner runs already: see antiphon status".to_owned())
         }
+        OwnerError::Engine(EngineError::Store(StoreError::SnapshotMissing { .. })) => {
+            Some("antiphon restore brings back a backup, with the snapshots in it".to_owned())
+        }
         OwnerError::Files(error) => error.hint(),
         OwnerError::Engine(EngineError::Unverified(_) | EngineError::Apply(_)) => {
             Some("antiphon ledger verify names everything that is wrong".to_owned())
@@ -242,7 +245,7 @@ fn exit_of_store(error: &StoreError) -> Exit {
         StoreError::StaleEpoch { .. } | StoreError::StaleHead { .. } | StoreError::Held { .. } => {
             Exit::Held
         }
-        StoreError::Damaged { .. } => Exit::VerificationFailed,
+        StoreError::Damaged { .. } | StoreError::SnapshotMissing { .. } => Exit::VerificationFailed,
         StoreError::Version { .. } => Exit::Unusable,
     }
 }

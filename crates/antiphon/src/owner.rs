@@ -9,6 +9,7 @@ mod entropy;
 mod letters;
 mod no_hands;
 mod records;
+mod retention;
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@
 //! the disk only where a filter says yes. Out: which keys are in flight, which the turn knows.
 //!
 //! Invariant: in every state of the file a key of a record below `complete_to` is in the tail or in
-//! exactly one run, unless it is older than [`build::KEY_AGE_MS_MAX`].
+//! exactly one run, unless it is older than [`build::KEY_AGE_MS_MIN`].
 
 mod bloom;
 pub(crate) mod build;

@@ -8,41 +8,33 @@
 //! write, and closing after it syncs nothing.
 
 mod copy_back;
+mod opening;
+mod prune;
 mod reader;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
-use antiphon_engine::fail::{self, Failed};
+use antiphon_engine::fail;
 use antiphon_engine::ports::store::{
-    Batch, Head, LogReader, Snapshot, Space, Store, StoreError, Tile,
+    Batch, Head, LogReader, PrunedTurn, Snapshot, Space, Store, StoreError, Tile,
 };
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
-use crate::connection::{Settings, open_writer, sync_when_closed};
+use crate::connection::sync_when_closed;
 use crate::error::Error;
 use crate::lock::OwnerLock;
-use crate::migration::{MIGRATIONS, migrate};
-use crate::root::{Directory, at, create_private, prepare};
+use crate::root::{at, prepare};
 
-use copy_back::{CopyBack, checkpoint};
+use copy_back::CopyBack;
+use opening::{open_log, read_epoch};
 pub use reader::open_reader;
-use reader::{Reader, read_head, tile_place};
+use reader::{Reader, read_head, read_pruned_to, tile_place};
 
 /// The database's name in the root.
 pub(crate) const DATABASE: &str = "antiphon.db";
-/// Snapshots that are kept.
-const SNAPSHOTS_KEPT: i64 = 2;
-const SETTINGS: Settings = Settings {
-    synchronous: "FULL",
-    cache_kib: 8 * 1024,
-    // `CopyBack` does it: SQLite's own way hides a failed sync.
-    checkpoint_pages: 0,
-    wal_bytes_kept: -1,
-};
-
 /// The log of a root, held by its owner.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -85,10 +77,16 @@ impl SqliteStore {
     /// Deletes every snapshot: the next owner folds the log from its first record.
     ///
     /// # Errors
+    /// [`StoreError::SnapshotMissing`] when it cannot be folded from there, or another
     /// [`StoreError`]; the log itself is not touched.
     pub fn forget_snapshots(&mut self) -> Result<(), StoreError> {
         let ours = self.epoch;
-        let guard = |connection: &Connection| stale_epoch(connection, ours);
+        let guard = |connection: &Connection| {
+            let pruned_to = read_pruned_to(connection)?;
+            let missing = StoreError::SnapshotMissing { pruned_to };
+            let refusal = (pruned_to > 0).then_some(missing);
+            Ok(stale_epoch(connection, ours)?.or(refusal))
+        };
         self.write(0, guard, |connection| {
             connection.execute("DELETE FROM snapshot", [])?;
             Ok(())
@@ -239,23 +237,47 @@ impl Store for SqliteStore {
         })
     }
 
-    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+    fn put_snapshot(
+        &mut self,
+        snapshot: &Snapshot,
+        recorded: Option<u64>,
+    ) -> Result<(), StoreError> {
         let Snapshot { at_seq, bytes } = snapshot;
         let ours = self.epoch;
         let change = |connection: &Connection| {
             let at_seq = i64::try_from(*at_seq)?;
+            let recorded = recorded.map(i64::try_from).transpose()?;
             connection.execute(
                 "INSERT OR REPLACE INTO snapshot (at_seq, sha256, bytes) VALUES (?1, ?2, ?3)",
                 (at_seq, Sha256::digest(bytes).as_slice(), bytes),
             )?;
             connection.execute(
-                "DELETE FROM snapshot WHERE at_seq NOT IN
-                     (SELECT at_seq FROM snapshot ORDER BY at_seq DESC LIMIT ?1)",
-                [SNAPSHOTS_KEPT],
+                "DELETE FROM snapshot WHERE at_seq <> ?1 AND at_seq IS NOT ?2",
+                (at_seq, recorded),
             )?;
             Ok(())
         };
         self.write(*at_seq, |connection| stale_epoch(connection, ours), change)
+    }
+
+    fn prune(&mut self, turns: &[PrunedTurn], pruned_to: u64) -> Result<(), StoreError> {
+        let ours = self.epoch;
+        let guard = |connection: &Connection| {
+            let missing = StoreError::SnapshotMissing { pruned_to };
+            let refusal = (prune::older_snapshot_end(connection)? < pruned_to).then_some(missing);
+            Ok(stale_epoch(connection, ours)?.or(refusal))
+        };
+        self.usable("appended to")?;
+        let erase = |connection: &Connection, how: &str| {
+            let set = connection.pragma_update(None, "secure_delete", how);
+            set.map_err(|error| Error::from(error).of_store("appended to", pruned_to))
+        };
+        // What was pruned is not to be found in pages that are free.
+        erase(&self.connection, "ON")?;
+        let pruned = self.write(pruned_to, guard, |connection| {
+            prune::replace_bodies(connection, turns, pruned_to)
+        });
+        pruned.and_then(|()| erase(&self.connection, "FAST"))
     }
 
     fn reader(&self) -> Result<Box<dyn LogReader>, StoreError> {
@@ -283,68 +305,8 @@ impl Store for SqliteStore {
     }
 }
 
-/// Opens the log of `root` under a new epoch; nothing is left that only the page cache holds.
-fn open_log(root: &Path) -> Result<(Connection, u64), StoreError> {
-    let opened = |error: Error| error.of_store("opened", 0);
-    let path = root.join(DATABASE);
-    let directory = Directory::open(root).map_err(opened)?;
-    create_private(&path)
-        .and_then(|()| directory.sync())
-        .map_err(opened)?;
-    let mut connection = open_writer(&path, settings()).map_err(opened)?;
-    // Until all has gone well; a healthy store copies back when it is dropped.
-    sync_when_closed(&connection, false).map_err(opened)?;
-    let stepped = |step: Result<(), Failed>| step.map_err(|failed| opened(failed.into()));
-    stepped(fail::step("start.log_opened"))?;
-    complete_checkpoint(&connection).map_err(opened)?;
-    stepped(fail::step("start.wal_written_back"))?;
-    migrate(&mut connection, MIGRATIONS)?;
-    let epoch = next_epoch(&mut connection).map_err(opened)?;
-    // SQLite syncs the name of its write-ahead file itself, and keeps quiet when that fails.
-    directory.sync().map_err(opened)?;
-    Ok((connection, epoch))
-}
-
-fn settings() -> Settings {
-    #[cfg(antiphon_plant)]
-    if antiphon_engine::plant::is("sync_dropped") {
-        return Settings {
-            synchronous: "OFF",
-            ..SETTINGS
-        };
-    }
-    SETTINGS
-}
-
 /// The refusal of an owner whose epoch is not the newest.
 fn stale_epoch(connection: &Connection, ours: u64) -> Result<Option<StoreError>, Error> {
     let found = read_epoch(connection)?;
     Ok((found != ours).then_some(StoreError::StaleEpoch { found, ours }))
-}
-
-fn read_epoch(connection: &Connection) -> Result<u64, Error> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key = 'epoch'")?;
-    let epoch: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
-    Ok(u64::try_from(epoch.unwrap_or(0))?)
-}
-
-/// Counts this opening; committed and synced when it returns.
-fn next_epoch(connection: &mut Connection) -> Result<u64, Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute("UPDATE meta SET value = value + 1 WHERE key = 'epoch'", [])?;
-    let epoch = read_epoch(&transaction)?;
-    fail::step("start.epoch_counted")?;
-    // Only an explicit commit reports that its sync failed.
-    transaction.commit()?;
-    Ok(epoch)
-}
-
-/// Writes and syncs anew what an earlier owner left in the write-ahead file: it was read from the
-/// page cache, which may hold what a failed sync never wrote.
-fn complete_checkpoint(connection: &Connection) -> Result<(), Error> {
-    if checkpoint(connection, "TRUNCATE")?.busy {
-        Err(Error::CheckpointBusy)
-    } else {
-        Ok(())
-    }
 }

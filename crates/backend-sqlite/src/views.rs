@@ -8,6 +8,7 @@
 //! version, of another log, ahead of the log or found damaged is deleted, never repaired.
 
 mod builder;
+mod forget;
 mod project;
 mod query;
 
@@ -34,7 +35,7 @@ const DAMAGED_MARK: &str = "views.damaged";
 /// `application_id`: `Antv` in ASCII.
 const APPLICATION_ID: i32 = 0x416E_7476;
 /// The version of `schema.sql` and of what the builder makes of records.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// Syncs only when pages are copied back, so that a power cut costs the last transactions, which
 /// the log gives again, and never leaves a file that is silently wrong.
 const SETTINGS: Settings = Settings {

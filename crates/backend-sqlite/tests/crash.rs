@@ -134,7 +134,7 @@ fn append(root: &Path) {
                 at_seq: head.next_seq - 1,
                 bytes: vec![7; 50_000],
             };
-            store.put_snapshot(&snapshot).unwrap();
+            store.put_snapshot(&snapshot, None).unwrap();
         }
     }
 }

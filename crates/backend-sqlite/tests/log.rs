@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use antiphon_backend_sqlite::{SqliteStore, open_reader};
-use antiphon_engine::ports::store::{Head, LogReader, Snapshot, Store, StoreError, Tile};
+use antiphon_engine::ports::store::{
+    Head, LogReader, Snapshot, Store, StoreError, Tile, push_framed,
+};
 use antiphon_testkit::conformance::store::batch;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -27,12 +29,11 @@ fn stopped() -> TempDir {
         head = next.head();
     }
     for at_seq in [1, 2] {
-        store
-            .put_snapshot(&Snapshot {
-                at_seq,
-                bytes: vec![7; 100],
-            })
-            .unwrap();
+        let snapshot = Snapshot {
+            at_seq,
+            bytes: vec![7; 100],
+        };
+        store.put_snapshot(&snapshot, Some(1)).unwrap();
     }
     root
 }
@@ -114,6 +115,50 @@ fn forgotten_snapshots_are_gone_and_the_log_is_not() {
     let mut reader = open_reader(root.path()).unwrap();
     assert!(reader.snapshots().unwrap().is_empty());
     assert_eq!(reader.head().unwrap().next_seq, 6);
+}
+
+#[test]
+fn snapshots_that_a_pruned_log_needs_are_not_forgotten() {
+    let root = stopped();
+    let mut store = SqliteStore::open(root.path(), 0).unwrap();
+    let first = store.reader().unwrap().turns_from(0, 0).unwrap();
+    let pruned = first[0].pruned(|_record| false).unwrap();
+    store.prune(&[pruned], 2).unwrap();
+    let refused = store.forget_snapshots();
+    assert!(
+        matches!(refused, Err(StoreError::SnapshotMissing { pruned_to: 2 })),
+        "{refused:?}"
+    );
+    assert_eq!(store.reader().unwrap().snapshots().unwrap().len(), 2);
+}
+
+#[test]
+fn a_large_body_that_was_pruned_is_in_no_page_that_is_free() {
+    let root = stopped();
+    let mut store = SqliteStore::open(root.path(), 0).unwrap();
+    let head = store.head().unwrap();
+    let secret = b"a secret that fills more than its own page ".repeat(200);
+    let mut next = batch(&head, 1);
+    next.turn.bodies = Some(Vec::new());
+    push_framed(next.turn.bodies.get_or_insert_default(), &secret);
+    store.append(&head, &next).unwrap();
+    let snapshot = |at_seq: u64| Snapshot {
+        at_seq,
+        bytes: Vec::new(),
+    };
+    store.put_snapshot(&snapshot(6), None).unwrap();
+    store.put_snapshot(&snapshot(7), Some(6)).unwrap();
+    let pruned = next.turn.pruned(|_record| false).unwrap();
+    drop(store);
+    let holds_secret = || {
+        let bytes = std::fs::read(root.path().join("antiphon.db")).unwrap();
+        bytes.windows(9).any(|window| window == b"a secret ")
+    };
+    assert!(holds_secret());
+    let mut store = SqliteStore::open(root.path(), 0).unwrap();
+    store.prune(&[pruned], 7).unwrap();
+    drop(store);
+    assert!(!holds_secret());
 }
 
 #[test]

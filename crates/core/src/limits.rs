@@ -102,3 +102,6 @@ pub const FOLLOWING_FACTS_BYTES_MAX: usize = 128 * 1024;
 pub const RATE_LIMIT_MAX: u32 = 1_000;
 /// Ancestors that a signal remembers, to notice a rule that feeds itself.
 pub const LINEAGE_MAX: usize = 16;
+/// The least age at which bodies are pruned, ms of elapsed time (30 days): idempotency keys live as
+/// long and are indexed anew from them, and so long a dead letter, a wait or a run may need them.
+pub const BODY_AGE_MS_MIN: u64 = 30 * 24 * 3_600 * 1_000;

@@ -78,6 +78,13 @@ impl KeyMemory {
         self.noted = self.noted.saturating_add(1);
     }
 
+    /// Remembers the keys of records that a start has read.
+    pub fn note_all(&mut self, known: &[KnownKey]) {
+        for known in known {
+            self.note(known.key, known.id, known.seq);
+        }
+    }
+
     /// What is known of a key that was noted and not yet forgotten.
     #[must_use]
     pub fn recent(&self, hash: &[u8; 16]) -> Option<Known> {

@@ -26,12 +26,12 @@ use crate::ports::executor::{Executor, ExecutorEvent};
 use crate::ports::stop_switch::StopSwitch;
 use crate::ports::store::{LogReader, Store};
 use crate::ports::views::{KeyIndex, ViewBuilder};
-use crate::project::{Observer, Projector, feed};
+use crate::project::{Observer, Projector, Source, feed};
 use crate::read;
 use crate::recover::recover;
 use crate::registry::Registry;
 use crate::scrub::Scrubber;
-use crate::turn::Turn;
+use crate::turn::{Pruner, Turn};
 use start::{Assembly, assemble};
 
 /// Everything that the engine is given.
@@ -99,6 +99,8 @@ pub struct Options {
     pub reserve_bytes: Option<u64>,
     /// How long work may go on after a shutdown was asked for, ms.
     pub drain_ms: u64,
+    /// The age at which bodies are pruned, ms of elapsed time; `None` keeps them for ever.
+    pub retention_ms: Option<u64>,
 }
 
 /// An owner that has recovered and is ready to run.
@@ -136,23 +138,26 @@ impl Owner {
     ) -> Result<Self, EngineError> {
         let mut log = ports.store.reader()?;
         let (id, is_new) = log_id(&mut ports, log.as_mut())?;
-        let views = (ports.views)(&id, log.head()?.next_seq)?;
+        let mut views = (ports.views)(&id, log.head()?.next_seq)?;
+        views
+            .builder
+            .remember_keys(options.retention_ms.unwrap_or(0));
         let mut keys = KeyMemory::new(views.keys);
         fail::step("start.opened")?;
         let recovered = recover(log.as_mut(), keys.indexed_to()?)?;
         fail::step("start.folded")?;
-        for known in &recovered.keys {
-            keys.note(known.key, known.id, known.seq);
-        }
-        let checked = recovered.head.tree();
-        let scrubber = Scrubber::new(ports.store.reader()?, checked);
+        keys.note_all(&recovered.keys);
+        let scrubber = Scrubber::new(ports.store.reader()?, recovered.head.tree());
         let observed_from = recovered.head.next_seq;
+        let pruner = pruner(ports.store.reader()?, &options)?;
+        let pruning = pruner.mark();
         let gate = Arc::new(Gate::new(ports.stop_switch.clone(), ports.executor.clone()));
         let (feed, feed_end) = feed::feed();
         let (mut turn, handle) = assemble(
             Assembly {
                 recovered,
                 keys,
+                pruner,
                 gate,
                 store: ports.store,
                 executor: ports.executor,
@@ -182,7 +187,12 @@ impl Owner {
             clock: ports.clock,
             handle: handle.clone(),
         };
-        let projector = Projector::new(log, feed_end, views.builder, ports.observer, observed_from);
+        let source = Source {
+            log,
+            feed: feed_end,
+            pruned: pruning,
+        };
+        let projector = Projector::new(source, views.builder, ports.observer, observed_from);
         let has_slots = options.slots_max > 0;
         Ok(Self {
             turn,
@@ -208,6 +218,12 @@ impl Owner {
         self.projector.mark()
     }
 
+    /// What was said by bodies that are pruned is forgotten by the views below this.
+    #[must_use]
+    pub fn forgotten_mark(&self) -> watch::Receiver<u64> {
+        self.projector.forgotten()
+    }
+
     /// Runs until the shutdown token is cancelled and everything is drained, or until the log, the
     /// machine or the executor fails.
     ///
@@ -224,9 +240,11 @@ impl Owner {
         }
         tasks.close();
         let scrubbing = scrub(self.scrubber, self.has_slots, around.clone());
+        // The loop is most of this future: it is not moved about with it.
+        let turning = Box::pin(self.turn.run());
         // Without its views an owner answers no query and indexes no key: it ends.
         let (result, projected) = tokio::select! {
-            result = self.turn.run() => (result, None),
+            result = turning => (result, None),
             damage = scrubbing => (Err(damage), None),
             projected = &mut projection => (Ok(()), Some(projected)),
         };
@@ -248,6 +266,13 @@ async fn scrub(scrubber: Scrubber, has_slots: bool, shutdown: CancellationToken)
         return error;
     }
     std::future::pending().await
+}
+
+/// What prunes `log`; an owner for one command leaves that to others.
+fn pruner(mut log: Box<dyn LogReader>, options: &Options) -> Result<Pruner, EngineError> {
+    let age_ms = options.retention_ms.filter(|_| options.slots_max > 0);
+    let pruned_to = log.pruned_to()?;
+    Ok(Pruner::new(age_ms, log, pruned_to))
 }
 
 /// The log's id: that of record 0, or a new one when there is none yet.

@@ -25,9 +25,22 @@ pub struct Projector {
     feed: FeedEnd,
     views: Box<dyn ViewBuilder>,
     mark: watch::Sender<u64>,
+    /// How far the log is pruned.
+    pruned: watch::Receiver<u64>,
+    /// How far the views have forgotten what was pruned.
+    forgotten: watch::Sender<u64>,
     observer: Observer,
     /// Records below this were there before this owner and are not shown to the observer.
     observed_from: u64,
+}
+
+/// Where a projector has records from.
+pub(crate) struct Source {
+    pub(crate) log: Box<dyn LogReader>,
+    /// What the loop has just written.
+    pub(crate) feed: FeedEnd,
+    /// How far the log is pruned.
+    pub(crate) pruned: watch::Receiver<u64>,
 }
 
 /// Sees records once they are durable, in order.
@@ -40,20 +53,23 @@ impl std::fmt::Debug for Projector {
 }
 
 impl Projector {
-    /// Reads `log` into `views`, what `feed` has of it from there, and shows `observer` the records from `observed_from` on.
+    /// Puts what `source` has into `views`, and shows `observer` the records from `observed_from`
+    /// on.
     #[must_use]
     pub(crate) fn new(
-        log: Box<dyn LogReader>,
-        feed: FeedEnd,
+        source: Source,
         views: Box<dyn ViewBuilder>,
         observer: Observer,
         observed_from: u64,
     ) -> Self {
+        let Source { log, feed, pruned } = source;
         Self {
             log,
             feed,
             views,
             mark: watch::Sender::new(0),
+            pruned,
+            forgotten: watch::Sender::new(0),
             observer,
             observed_from,
         }
@@ -63,6 +79,12 @@ impl Projector {
     #[must_use]
     pub fn mark(&self) -> watch::Receiver<u64> {
         self.mark.subscribe()
+    }
+
+    /// What was said by bodies that are pruned is forgotten below this.
+    #[must_use]
+    pub fn forgotten(&self) -> watch::Receiver<u64> {
+        self.forgotten.subscribe()
     }
 
     /// Follows `high_water` until `shutdown`; what is durable by then is projected first.
@@ -77,7 +99,11 @@ impl Projector {
         loop {
             let is_last = shutdown.is_cancelled();
             let target = *high_water.borrow_and_update();
-            let work = move || self.catch_up(target).map(|()| self);
+            let pruned_to = *self.pruned.borrow_and_update();
+            let work = move || {
+                self.catch_up(target)?;
+                self.forget(pruned_to).map(|()| self)
+            };
             let done = tokio::task::spawn_blocking(work).await;
             self = done.map_err(|error| EngineError::Bug(error.to_string()))??;
             if is_last {
@@ -85,6 +111,7 @@ impl Projector {
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
+                Ok(()) = self.pruned.changed() => {}
                 changed = high_water.changed() => match changed {
                     Ok(()) => tokio::time::sleep(Duration::from_millis(GATHER_MS)).await,
                     Err(_gone) => return Ok(()),
@@ -130,5 +157,15 @@ impl Projector {
             }
         }
         Ok(records)
+    }
+
+    /// Forgets what bodies below `pruned_to` said.
+    fn forget(&mut self, pruned_to: u64) -> Result<(), EngineError> {
+        if *self.forgotten.borrow() == pruned_to {
+            return Ok(());
+        }
+        while !self.views.forget(pruned_to)? {}
+        self.forgotten.send_replace(pruned_to);
+        Ok(())
     }
 }

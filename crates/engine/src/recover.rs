@@ -37,6 +37,10 @@ pub struct Recovered {
     pub last_leaf: Hash,
     /// The end of the log.
     pub head: Head,
+    /// The record after which the snapshot was taken that was used.
+    pub snapshot_seq: Option<u64>,
+    /// Below this every record is held by the older of two snapshots that records name.
+    pub covered_to: u64,
     /// Records behind the snapshot that was used; all of them when there was none.
     pub records_since_snapshot: u64,
     /// Keys of records from `keys_from` on, in order.
@@ -49,15 +53,20 @@ pub struct Recovered {
 /// [`EngineError`] when the log cannot be read, does not verify, or needs a newer program.
 pub fn recover(log: &mut dyn LogReader, keys_from: u64) -> Result<Recovered, EngineError> {
     let head = log.head()?;
-    for snapshot in log.snapshots()? {
+    let snapshots = log.snapshots()?;
+    for (place, snapshot) in snapshots.iter().enumerate() {
         let Ok(state) = State::from_bytes(&snapshot.bytes) else {
             continue;
         };
         if state.next_seq != snapshot.at_seq.saturating_add(1) || state.next_seq > head.next_seq {
             continue;
         }
-        let fold = Fold::from_snapshot(log, state, &snapshot, keys_from)?;
-        if let Some(recovered) = fold.run(log, head)? {
+        let fold = Fold::from_snapshot(log, state, snapshot, keys_from)?;
+        if let Some(mut recovered) = fold.run(log, head)? {
+            recovered.snapshot_seq = Some(snapshot.at_seq);
+            // Beside a snapshot only one that was recorded before it is kept.
+            let older = snapshots.get(place.saturating_add(1));
+            recovered.covered_to = older.map_or(0, |older| older.at_seq.saturating_add(1));
             return Ok(recovered);
         }
     }
@@ -160,6 +169,8 @@ impl Fold {
             tree,
             last_leaf: head.last_leaf,
             head,
+            snapshot_seq: None,
+            covered_to: 0,
             records_since_snapshot: self.records_since,
             keys: self.keys,
         }))
@@ -171,6 +182,16 @@ impl Fold {
         statement.first_problem().map(unverified)
     }
 
+    /// That the body of a record is pruned which has to be applied.
+    fn pruned(&self, seq: u64) -> EngineError {
+        if self.from == 0 {
+            let pruned_to = seq.saturating_add(1);
+            StoreError::SnapshotMissing { pruned_to }.into()
+        } else {
+            EngineError::Unverified(format!("record {seq} was pruned behind its snapshot"))
+        }
+    }
+
     fn turn(&mut self, read: ReadTurn) -> Result<(), EngineError> {
         let ReadTurn { turn, decoded } = read;
         for (stored, decoded) in turn.records()?.into_iter().zip(decoded) {
@@ -180,7 +201,7 @@ impl Fold {
             self.verifier.record(stored.envelope, stored.body);
             let Projected { seq, record, .. } = decoded?;
             let Some(record) = record else {
-                return Err(EngineError::Unverified(format!("record {seq} was pruned")));
+                return Err(self.pruned(seq));
             };
             self.prove(&record.body);
             self.note_key(seq, &record.body);

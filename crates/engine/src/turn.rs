@@ -9,6 +9,7 @@ mod decide;
 mod dispatch;
 mod execute;
 mod ingest;
+mod prune;
 mod seal;
 mod snapshot;
 mod status;
@@ -38,6 +39,7 @@ pub(crate) use decide::key_of;
 pub(crate) use dispatch::Starting;
 use ingest::Taken;
 pub(crate) use ingest::{Admission, Lanes};
+pub(crate) use prune::Pruner;
 pub(crate) use seal::{Sealer, Staged};
 pub(crate) use snapshot::Snapshots;
 pub(crate) use status::StatusBoard;
@@ -75,6 +77,7 @@ pub(crate) struct Turn {
     /// What has left its lane and waits to be stepped.
     pub(crate) taken: VecDeque<Taken>,
     pub(crate) snapshots: Snapshots,
+    pub(crate) pruner: Pruner,
     pub(crate) drain: Drain,
 }
 
@@ -119,6 +122,7 @@ impl Turn {
     /// Takes what waits, steps it and commits it, or leaves it staged behind the batch in flight.
     fn pass(&mut self) -> Result<(), EngineError> {
         self.ingest()?;
+        self.prune_if_due()?;
         self.snapshot_if_due()?;
         if self.committer.is_idle() && !self.staged.is_empty() {
             self.commit()?;
@@ -138,6 +142,8 @@ impl Turn {
             committer,
             drain,
             board,
+            snapshots,
+            pruner,
             ..
         } = self;
         tokio::select! {
@@ -146,8 +152,25 @@ impl Turn {
             () = drain.shutdown.cancelled() => Ok(Wake::Shutdown),
             () = lanes.wait(taken), if has_room => Ok(Wake::Work),
             () = board.notes.changed() => Ok(Wake::Work),
+            () = snapshots.ready(), if committer.is_idle() => Ok(Wake::Work),
+            () = pruner.ready(), if committer.is_idle() => Ok(Wake::Work),
             () = tokio::time::sleep(due), if has_room => Ok(Wake::Work),
         }
+    }
+
+    /// Milliseconds of sleep until something is due; at most half a minute, so that a machine that
+    /// slept notices.
+    fn until_due(&self) -> Duration {
+        let longest_ms = 30_000;
+        let now = self.clock.now();
+        let elapsed_ms = self.machine.state().time.elapsed_at(now);
+        let timer = self.machine.next_due_ms();
+        let timer_ms = timer.map(|due_ms| due_ms.saturating_sub(elapsed_ms));
+        // It waits for the batch in flight anyway.
+        let is_idle = self.committer.is_idle();
+        let look_ms = is_idle.then(|| self.pruner.until_look_ms(now.boot_ms));
+        let soonest_ms = timer_ms.into_iter().chain(look_ms.flatten()).min();
+        Duration::from_millis(soonest_ms.unwrap_or(longest_ms).min(longest_ms))
     }
 
     /// Lets work finish, then stops what is left, both bounded; what still runs after that is for

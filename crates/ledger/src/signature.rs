@@ -51,6 +51,12 @@ pub fn is_signed(kind: &str) -> bool {
     SIGNED_KINDS.contains(&kind)
 }
 
+/// Whether the body of a record of this kind is never pruned: whoever walks the log needs it.
+#[must_use]
+pub fn is_never_pruned(kind: &str) -> bool {
+    is_signed(kind) || matches!(kind, "log.created" | "snapshot.taken")
+}
+
 /// Whether `text` is an origin: 1 to 128 of `A-Z a-z 0-9 . _ - /`.
 #[must_use]
 pub fn is_origin(text: &str) -> bool {

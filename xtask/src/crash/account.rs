@@ -11,6 +11,8 @@ use super::load::Promises;
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
     pub(crate) promises: &'a Promises,
+    /// Whether bodies were pruned: then what is not there says nothing.
+    pub(crate) is_pruned: bool,
     /// Signals of the load, as `signal list` prints them.
     pub(crate) signals: &'a [Value],
     /// Dead letters, as `dlq list` prints them.
@@ -27,6 +29,15 @@ pub(crate) struct Evidence<'a> {
 const EXPORT_MAX: u64 = 1_000;
 /// Instances of one kind of fault that are kept to show.
 const EXAMPLES_MAX: usize = 5;
+
+/// What is no fault when bodies were pruned.
+const PRUNED: [&str; 5] = [
+    "acknowledged signal lost",
+    "dropped file lost",
+    "unrouted file lost",
+    "export is not what the log holds",
+    "start without a run",
+];
 
 /// A kind of fault that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -67,6 +78,9 @@ impl Account {
         account.settle_signals(evidence);
         account.settle_letters(evidence);
         account.settle_runs(evidence);
+        if evidence.is_pruned {
+            account.faults.retain(|kind, _| !PRUNED.contains(kind));
+        }
         account
     }
 
@@ -215,6 +229,7 @@ mod tests {
         let promises = promises();
         let account = Account::draw(&Evidence {
             promises: &promises,
+            is_pruned: false,
             signals,
             letters,
             export,

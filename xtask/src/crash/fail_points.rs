@@ -30,9 +30,9 @@ const REACHED: &str = "fail-point reached";
 /// states. A step of the start is met once.
 pub(crate) fn hit(step: &Step, action: Action) -> u32 {
     match (step.met, action) {
-        (Met::UnderLoad, Action::Kill) => 3,
-        (Met::UnderLoad, Action::Error) => 2,
-        (Met::UnderLoad, Action::Delay) | (Met::OnEmptyRoot | Met::AtStart, _) => 1,
+        (Met::UnderLoad | Met::Pruning, Action::Kill) => 3,
+        (Met::UnderLoad | Met::Pruning, Action::Error) => 2,
+        (Met::UnderLoad | Met::Pruning, Action::Delay) | (Met::OnEmptyRoot | Met::AtStart, _) => 1,
     }
 }
 
@@ -86,6 +86,9 @@ fn go_through(binary: &Path, step: &Step, seed: u64) -> Result<Duration> {
 
 fn on_one_root(binary: &Path, step: &Step, actions: &[Action], seed: u64) -> Result<Duration> {
     let arena = Arena::build(binary, None, false)?;
+    if step.met == Met::Pruning {
+        arena.prune()?;
+    }
     let mut load = Load::start(&arena.site, seed);
     let mut slowest = Duration::ZERO;
     for action in actions {

@@ -20,6 +20,8 @@ pub(crate) enum Met {
     AtStart,
     /// Again and again under load.
     UnderLoad,
+    /// Again and again under load, when bodies are pruned.
+    Pruning,
 }
 
 /// What becomes of an owner whose step fails.
@@ -70,6 +72,11 @@ const fn fatal(name: &'static str) -> Step {
 /// A step whose failure is made up for.
 const fn passing(name: &'static str) -> Step {
     step(name, Met::UnderLoad, OnError::GoesOn)
+}
+
+/// A step of pruning; its failure ends the owner.
+const fn pruning(name: &'static str) -> Step {
+    step(name, Met::Pruning, OnError::Ends)
 }
 
 const fn step(name: &'static str, met: Met, on_error: OnError) -> Step {
@@ -139,6 +146,11 @@ pub(crate) const STEPS: &[Step] = &[
     fatal("keys.runs_merged"),
     fatal("snapshot.made"),
     fatal("snapshot.written"),
+    pruning("prune.found"),
+    pruning("prune.replaced"),
+    pruning("prune.durable"),
+    pruning("views.forgotten"),
+    step("evidence.sweeping", Met::Pruning, OnError::GoesOn),
 ];
 
 #[cfg(test)]

@@ -56,6 +56,12 @@ fn tell(output: Output, status: &Status) -> String {
     if status.slots > 0 && behind > BEHIND_MAX {
         lines.push(format!("views      {behind} records behind"));
     }
+    if status.pruned_to > 0 {
+        lines.push(format!(
+            "pruned     bodies below record {}",
+            status.pruned_to
+        ));
+    }
     if let Some(error) = &status.reload_error {
         let refused = output.paint(Tone::Bad, "the last reload was refused");
         lines.push(format!("policy     {refused}: {}", clean(error)));

@@ -22,6 +22,11 @@ pub(crate) const ROOT: &[Key] = &[
     ),
     may("disk", Kind::Table(DISK), "Room on the disk."),
     may(
+        "retention",
+        Kind::Table(RETENTION),
+        "How long what records hold is kept.",
+    ),
+    may(
         "intent",
         Kind::Tables(INTENT),
         "How dropped files become signals; the first match counts.",
@@ -57,6 +62,13 @@ pub(crate) const DISK: &[Key] = &[may(
     "reserve",
     Kind::Size,
     "Free room below which signals are refused; the larger of 64 MiB and 5 % when left out.",
+)];
+
+/// Keys of `[retention]`.
+pub(crate) const RETENTION: &[Key] = &[may(
+    "bodies",
+    Kind::Duration,
+    "The age at which bodies and evidence go, at least 30d; they are kept for ever when left out.",
 )];
 
 /// Keys of `[[intent]]`.

@@ -39,7 +39,7 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         "qqqqqqqq = 1",
         "config.unknown_key",
         "antiphon.toml:1:1: unknown key `qqqqqqqq` in the configuration \
-         (the keys known here are disk, intent, log, monitor, rule, slots, task, worker)",
+         (the keys known here are disk, intent, log, monitor, retention, rule, slots, task, worker)",
     );
     check_refused(
         &format!("{TASK}command = [\"a\"]\nretry = {{ limit = 1, bakoff = \"1s\" }}"),
@@ -109,6 +109,11 @@ fn keys_that_contradict_each_other_are_refused() {
         &format!("{monitor}kind = \"expect\"\nevery = \"1s\""),
         "antiphon.toml:5:9: `every` has no meaning for kind expect",
     );
+    check(
+        "[retention]\nbodies = \"29d\"",
+        "antiphon.toml:2:10: `bodies` must be at least 30d: keys are known for so long, and found \
+         again by bodies",
+    );
 }
 
 #[test]
@@ -116,6 +121,7 @@ fn what_is_left_out_has_the_default_of_the_table_of_keys() {
     let read = parse(&format!("{TASK}builtin = \"pack.work\"")).unwrap();
     assert_eq!((read.policy.slots, read.owner.log_level), (4, "info"));
     assert_eq!(read.owner.disk_reserve_bytes, None);
+    assert_eq!(read.owner.retention_ms, None);
     let task = &read.policy.tasks[0];
     assert_eq!(task.agent.as_str(), "SYSTEM");
     assert_eq!((task.timeout_ms, task.grace_ms), (600_000, 5_000));
@@ -183,6 +189,7 @@ fn every_key_of_the_table_is_read() {
         Some((3, 3_600_000))
     );
     assert_eq!(read.owner.disk_reserve_bytes, Some(1 << 30));
+    assert_eq!(read.owner.retention_ms, Some(90 * 86_400_000));
 }
 
 #[test]

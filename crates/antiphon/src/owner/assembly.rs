@@ -34,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use super::clock::SystemClock;
 use super::entropy::SystemEntropy;
 use super::no_hands::NoHands;
+use super::retention::Sweeper;
 use super::{letters, records};
 use crate::config::OwnerConfig;
 
@@ -147,6 +148,7 @@ impl Held {
             pid: std::process::id(),
             reserve_bytes: config.disk_reserve_bytes,
             drain_ms: DRAIN_MS,
+            retention_ms: config.retention_ms,
         };
         let owner = Owner::open(ports, options, Arc::new(policy), shutdown.clone()).await?;
         let views = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -168,6 +170,8 @@ impl Held {
         };
         let inbox =
             has_slots.then(|| Inbox::new(files.clone(), clock.clone(), InboxOptions::default()));
+        let age_ms = config.retention_ms.filter(|_| has_slots);
+        let sweeper = age_ms.map(|age_ms| Sweeper::new(age_ms, &state, clock, &owner));
         let service = hands.service;
         Ok(Running {
             owner,
@@ -175,6 +179,7 @@ impl Held {
             files,
             switch,
             inbox,
+            sweeper,
             service,
             structured,
             shutdown,
@@ -190,6 +195,7 @@ pub(crate) struct Running {
     files: Root,
     switch: FileStopSwitch,
     inbox: Option<Inbox>,
+    sweeper: Option<Sweeper>,
     service: Option<Serving>,
     structured: StructuredLog,
     shutdown: CancellationToken,
@@ -218,6 +224,7 @@ impl Running {
             files,
             switch,
             inbox,
+            sweeper,
             service,
             structured,
             shutdown,
@@ -227,6 +234,9 @@ impl Running {
         if let Some(inbox) = inbox {
             around.spawn(inbox.run(handle.clone(), shutdown.clone()));
             around.spawn(follow_switch(switch, handle.clone(), shutdown.clone()));
+        }
+        if let Some(sweeper) = sweeper {
+            around.spawn(sweeper.run(shutdown.clone()));
         }
         let letters = letters::Export::new(state, FileEffector::new(files));
         around.spawn(letters.run(shutdown.clone()));

@@ -15,4 +15,5 @@ mod disk;
 mod exclusive;
 mod hostile;
 mod journeys;
+mod retention;
 mod stop;

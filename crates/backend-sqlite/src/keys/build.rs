@@ -8,7 +8,7 @@ use super::entry::{CHUNK_ENTRIES, ENTRY_BYTES, Entry, entries, prefix};
 use crate::error::Error;
 
 /// How long a key is remembered at least, ms of elapsed time (30 days).
-pub(crate) const KEY_AGE_MS_MAX: u64 = 30 * 24 * 3_600 * 1_000;
+pub(crate) const KEY_AGE_MS_MIN: u64 = 30 * 24 * 3_600 * 1_000;
 /// Bits of a chunk's place that hold its number in its run.
 pub(super) const CHUNK_BITS: u32 = 24;
 
@@ -50,6 +50,8 @@ pub(crate) struct KeyBatch {
     pub(crate) upto_seq: u64,
     /// Elapsed time of the last.
     pub(crate) elapsed_ms: u64,
+    /// How long keys are remembered at least, ms.
+    pub(crate) age_ms: u64,
     /// Their keys.
     pub(crate) entries: Vec<u8>,
 }
@@ -84,12 +86,12 @@ pub(crate) fn add_keys(
             }
         }
     }
-    remove_old(connection, batch.elapsed_ms)
+    remove_old(connection, batch.elapsed_ms.saturating_sub(batch.age_ms))
 }
 
-/// Removes the runs whose newest key is older than keys live.
-fn remove_old(connection: &Connection, elapsed_ms: u64) -> Result<(), Error> {
-    let oldest_ms = i64::try_from(elapsed_ms.saturating_sub(KEY_AGE_MS_MAX))?;
+/// Removes the runs whose newest key came before `oldest_ms`.
+fn remove_old(connection: &Connection, oldest_ms: u64) -> Result<(), Error> {
+    let oldest_ms = i64::try_from(oldest_ms)?;
     let sql = "SELECT run FROM key_run WHERE newest_ms < ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let runs = statement.query_map([oldest_ms], |row| row.get(0))?;

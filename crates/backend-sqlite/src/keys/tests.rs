@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::build::{KEY_AGE_MS_MAX, KeyBatch, KeySizes, add_keys};
+use super::build::{KEY_AGE_MS_MIN, KeyBatch, KeySizes, add_keys};
 use super::entry::push_entry;
 use super::index::SqliteKeyIndex;
 use crate::views::ViewFile;
@@ -87,6 +87,7 @@ impl Bench {
             first_seq,
             upto_seq,
             elapsed_ms,
+            age_ms: KEY_AGE_MS_MIN,
             entries,
         };
         let transaction = self.writer.transaction().unwrap();
@@ -118,7 +119,7 @@ impl Bench {
             assert_eq!(*known_key, known(*hash, seq), "the newest, whole");
         }
         for (hash, (seq, elapsed_ms)) in &self.oracle {
-            let is_young = elapsed_ms + KEY_AGE_MS_MAX >= self.elapsed_ms;
+            let is_young = elapsed_ms + KEY_AGE_MS_MIN >= self.elapsed_ms;
             assert!(
                 found.contains_key(hash) || !is_young,
                 "the key of record {seq} is lost"
@@ -138,7 +139,7 @@ proptest! {
         let mut lasting = bench.index();
         for (keys, from, is_month_later) in steps {
             if is_month_later {
-                bench.elapsed_ms += KEY_AGE_MS_MAX + 1;
+                bench.elapsed_ms += KEY_AGE_MS_MIN + 1;
             }
             // Numbers come again: a key that has expired may be used anew.
             let hashes: Vec<_> = (from..from + keys).map(hash).collect();
@@ -181,7 +182,7 @@ fn old_runs_are_removed_whole() {
     let mut bench = Bench::new();
     let mut index = bench.index();
     bench.add(&(0..60).map(hash).collect::<Vec<_>>(), SMALL);
-    bench.elapsed_ms = KEY_AGE_MS_MAX;
+    bench.elapsed_ms = KEY_AGE_MS_MIN;
     bench.add(&[hash(100)], SMALL);
     assert_eq!(
         index.lookup(&[hash(0)]).unwrap().len(),

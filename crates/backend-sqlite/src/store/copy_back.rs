@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use antiphon_engine::fail;
 use rusqlite::Connection;
 
-use super::SETTINGS;
+use super::opening::SETTINGS;
 use crate::connection::{Settings, open_writer, sync_when_closed};
 use crate::error::Error;
 

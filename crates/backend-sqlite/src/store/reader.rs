@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use antiphon_engine::ports::store::{Head, LogReader, Snapshot, StoreError, Tile, Turn};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use sha2::{Digest as _, Sha256};
 
 use super::DATABASE;
@@ -166,6 +166,18 @@ impl LogReader for Reader {
         self.collect_snapshots()
             .map_err(|error| error.of_store("read", 0))
     }
+
+    fn pruned_to(&mut self) -> Result<u64, StoreError> {
+        read_pruned_to(&self.connection).map_err(|error| error.of_store("read", 0))
+    }
+}
+
+/// How far pruning has come.
+pub(super) fn read_pruned_to(connection: &Connection) -> Result<u64, Error> {
+    let sql = "SELECT value FROM meta WHERE key = 'pruned_to'";
+    let mut statement = connection.prepare_cached(sql)?;
+    let value: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+    Ok(u64::try_from(value.unwrap_or(0))?)
 }
 
 /// The end of the log: what its last row says.

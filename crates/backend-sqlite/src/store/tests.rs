@@ -48,9 +48,10 @@ fn f7_after_a_failed_write_the_file_is_never_touched_again() {
         bytes: Vec::new(),
     };
     assert!(matches!(
-        store.put_snapshot(&snapshot),
+        store.put_snapshot(&snapshot, None),
         Err(StoreError::Io { .. })
     ));
+    assert!(matches!(store.prune(&[], 0), Err(StoreError::Io { .. })));
     drop(store);
     assert_eq!(bytes(root.path()), before, "closing copies nothing back");
     let mut again = SqliteStore::open(root.path(), 0).unwrap();

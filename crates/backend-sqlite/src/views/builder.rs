@@ -8,9 +8,10 @@ use antiphon_engine::ports::views::{Projected, ViewBuilder, ViewError};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::ViewFile;
+use super::forget::forget;
 use super::project::{Names, Projector};
 use crate::error::Error;
-use crate::keys::build::{KeyBatch, KeySizes, add_keys};
+use crate::keys::build::{KEY_AGE_MS_MIN, KeyBatch, KeySizes, add_keys};
 
 /// The one writer of `views.db`.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct SqliteViewBuilder {
     connection: Connection,
     file: ViewFile,
     names: Names,
+    /// How long keys are remembered at least, ms of elapsed time.
+    key_age_ms: u64,
     /// Counts committed transactions, so that the key index knows when to look again.
     generation: Arc<AtomicU64>,
 }
@@ -29,6 +32,7 @@ impl SqliteViewBuilder {
             connection,
             file,
             names,
+            key_age_ms: KEY_AGE_MS_MIN,
             generation,
         }
     }
@@ -63,6 +67,7 @@ impl SqliteViewBuilder {
             first_seq: complete_to,
             upto_seq: next_seq,
             elapsed_ms: last.elapsed_ms,
+            age_ms: self.key_age_ms,
             entries,
         };
         let sizes = fail::unless_armed(KeySizes::PRODUCTION, KeySizes::ARMED);
@@ -74,6 +79,14 @@ impl SqliteViewBuilder {
         fail::step("views.committed")?;
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    fn try_forget(&mut self, pruned_to: u64) -> Result<bool, Error> {
+        let begin = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(begin)?;
+        let is_done = forget(&transaction, pruned_to)?;
+        transaction.commit()?;
+        Ok(is_done)
     }
 }
 
@@ -89,6 +102,15 @@ impl ViewBuilder for SqliteViewBuilder {
             self.names = Names::default();
             self.file.failed("built", error)
         })
+    }
+
+    fn forget(&mut self, pruned_to: u64) -> Result<bool, ViewError> {
+        self.try_forget(pruned_to)
+            .map_err(|error| self.file.failed("built", error))
+    }
+
+    fn remember_keys(&mut self, age_ms: u64) {
+        self.key_age_ms = age_ms.max(KEY_AGE_MS_MIN);
     }
 }
 

@@ -10,7 +10,7 @@ use antiphon_core::name::SignalName;
 use antiphon_core::record::{
     Body, ConfigApplied, Evidence, Next, Record, RunLeased, RunSettled, SignalAccepted,
 };
-use antiphon_core::report::Exit;
+use antiphon_core::report::{Exit, Report};
 use antiphon_core::run::Plan;
 use antiphon_core::signal::{Key, Origin};
 use antiphon_engine::ports::views::{KnownKey, Projected};
@@ -315,6 +315,7 @@ impl<'a> Projector<'a> {
     fn run_settled(&self, record: &Record, body: &RunSettled) -> Result<(), Error> {
         let (exit_code, sha256) = match &body.evidence {
             Evidence::Report(report) => {
+                self.evidence(record.seq, report)?;
                 let exit_code = match report.exit {
                     Exit::Code(code) => Some(code),
                     Exit::Signal(_) => None,
@@ -333,4 +334,22 @@ impl<'a> Projector<'a> {
         }
         self.run_event(&body.run, i64::try_from(record.seq)?)
     }
+
+    /// What a settlement names beyond its own text.
+    fn evidence(&self, seq: u64, report: &Report) -> Result<(), Error> {
+        let streams = [(0, &report.stdout), (1, &report.stderr)];
+        for (stream, output) in streams {
+            if let Some(digest) = &output.evidence {
+                let place = evidence_place(seq)? | stream;
+                let sql = "INSERT INTO evidence (place, sha256) VALUES (?1, ?2)";
+                self.execute(sql, (place, digest.0))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first place of what record `seq` names.
+pub(super) fn evidence_place(seq: u64) -> Result<i64, Error> {
+    Ok(i64::try_from(seq.saturating_mul(2))?)
 }

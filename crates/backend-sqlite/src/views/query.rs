@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use antiphon_core::id::Id;
+use antiphon_core::id::{Digest, Id};
 use antiphon_core::name::TaskName;
 use antiphon_engine::ports::views::{
     LetterRow, RunFilter, RunRow, SignalFilter, SignalRow, ViewError, Views,
@@ -160,6 +160,14 @@ impl Views for SqliteViews {
             Ok(statement
                 .query_row([id.as_bytes()], letter_row)
                 .optional()?)
+        })
+    }
+
+    fn names_evidence(&self, digest: &Digest) -> Result<bool, ViewError> {
+        self.read(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM evidence WHERE sha256 = ?1)";
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row([digest.0], |row| row.get(0))?)
         })
     }
 

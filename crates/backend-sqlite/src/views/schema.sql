@@ -73,6 +73,10 @@ CREATE TABLE letter (
 ) STRICT;
 CREATE INDEX letter_kept ON letter (seq) WHERE purged = 0;
 
+-- Evidence that settlements name: place = seq << 1, and 1 more for standard error.
+CREATE TABLE evidence (place INTEGER PRIMARY KEY, sha256 BLOB NOT NULL) STRICT;
+CREATE INDEX evidence_sha256 ON evidence (sha256);
+
 CREATE TABLE event (seq INTEGER PRIMARY KEY) STRICT;
 
 -- Idempotency keys. An entry is hash 16, payload 8, seq 8, id 16 bytes; the tail holds them as

@@ -20,6 +20,8 @@ pub struct Status {
     pub next_seq: u64,
     /// Where the log stands in time.
     pub time: LogTime,
+    /// Below this record bodies were pruned; 0 when none was.
+    pub pruned_to: u64,
     /// The guards.
     pub guards: Guards,
     /// The policy in force.
@@ -60,6 +62,7 @@ impl Status {
             epoch: 0,
             next_seq: 0,
             time: LogTime::default(),
+            pruned_to: 0,
             guards: Guards::default(),
             policy: Digest([0; 32]),
             reload_error: None,

@@ -29,8 +29,8 @@ use crate::project::feed::Feed;
 use crate::recover::Recovered;
 use crate::suspects::Suspects;
 use crate::turn::{
-    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Sealer, Snapshots, Staged, Starting,
-    StatusBoard, Turn,
+    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Pruner, Sealer, Snapshots, Staged,
+    Starting, StatusBoard, Turn,
 };
 
 /// How long trees may take to die once they are told to stop in a drain, ms; then they are killed.
@@ -42,6 +42,7 @@ const KILL_MS: u64 = 2_000;
 pub(super) struct Assembly {
     pub(super) recovered: Recovered,
     pub(super) keys: KeyMemory,
+    pub(super) pruner: Pruner,
     pub(super) gate: Arc<Gate>,
     pub(super) store: Box<dyn Store>,
     pub(super) executor: Arc<dyn Executor>,
@@ -60,6 +61,7 @@ pub(super) fn assemble(
     let Assembly {
         recovered,
         keys,
+        pruner,
         gate,
         store,
         executor,
@@ -77,6 +79,7 @@ pub(super) fn assemble(
     let policies = Arc::new(watch::channel(Arc::new(Policy::empty())).0);
     let next_seq = recovered.head.next_seq;
     let board = StatusBoard::new(shown, notes.clone(), store.epoch(), next_seq);
+    let snapshots = Snapshots::new(&recovered);
     let turn = Turn {
         machine: Machine::new(recovered.state, options.slots_max),
         sealer: Sealer::new(recovered.tree, recovered.last_leaf, parts.entropy),
@@ -104,7 +107,8 @@ pub(super) fn assemble(
         admission,
         staged: Staged::default(),
         taken: VecDeque::new(),
-        snapshots: Snapshots::new(recovered.records_since_snapshot),
+        snapshots,
+        pruner,
         drain: Drain {
             shutdown,
             finish_ms: options.drain_ms,

@@ -46,6 +46,9 @@ pub struct StoredRecord<'a> {
     pub body: Option<&'a [u8]>,
 }
 
+/// The length that stands for a body that was pruned; no bytes follow it.
+const PRUNED: u32 = u32::MAX;
+
 /// One turn: the records of one commit as two blobs, each `u32` big-endian length then bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
@@ -57,7 +60,17 @@ pub struct Turn {
     pub root: Hash,
     /// The envelopes.
     pub envelopes: Vec<u8>,
-    /// The bodies, each salt then JSON; `None` when they were pruned.
+    /// The bodies, each salt then JSON, the length 0xFFFFFFFF alone for one that was pruned; `None`
+    /// when all were.
+    pub bodies: Option<Vec<u8>>,
+}
+
+/// What pruning leaves of the bodies of one turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrunedTurn {
+    /// The sequence number of its first record.
+    pub first_seq: u64,
+    /// As in [`Turn`].
     pub bodies: Option<Vec<u8>>,
 }
 
@@ -143,6 +156,12 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+    /// Bodies are pruned, or should be, that only a snapshot can stand for, and there is none.
+    #[error("no snapshot stands for the records below {pruned_to}, whose bodies are pruned")]
+    SnapshotMissing {
+        /// Records below this have lost their bodies, or would.
+        pruned_to: u64,
+    },
     /// The files are of a version that this program does not know.
     #[error("the log has version {found}; this program knows up to {known}")]
     Version {
@@ -169,6 +188,7 @@ impl StoreError {
             StoreError::Io { .. } => "store.io",
             StoreError::StaleEpoch { .. } | StoreError::StaleHead { .. } => "store.stale",
             StoreError::Damaged { .. } => "store.damaged",
+            StoreError::SnapshotMissing { .. } => "store.snapshot_missing",
             StoreError::Version { .. } => "store.version",
             StoreError::Held { .. } => "store.held",
         }
@@ -197,11 +217,25 @@ pub trait Store: Send {
     /// [`StoreError::Io`]: whether it was written is not known; this process must stop.
     fn append(&mut self, expected: &Head, batch: &Batch) -> Result<(), StoreError>;
 
-    /// Writes `snapshot`, keeping the newest two.
+    /// Writes `snapshot`, and keeps beside it none but the one at `recorded`, the newest that a
+    /// record names.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
-    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError>;
+    /// [`StoreError::StaleEpoch`]: nothing was written. [`StoreError::Io`].
+    fn put_snapshot(
+        &mut self,
+        snapshot: &Snapshot,
+        recorded: Option<u64>,
+    ) -> Result<(), StoreError>;
+
+    /// Puts what is left of their bodies in the place of those of `turns`, and notes that pruning
+    /// has come to `pruned_to`; in one transaction, durable when this returns. Doing it twice is
+    /// doing it once. No other byte of the log changes.
+    ///
+    /// # Errors
+    /// [`StoreError::StaleEpoch`]; [`StoreError::SnapshotMissing`] unless the older of two
+    /// snapshots holds everything below `pruned_to`: nothing was written. [`StoreError::Io`].
+    fn prune(&mut self, turns: &[PrunedTurn], pruned_to: u64) -> Result<(), StoreError>;
 
     /// A reader of the same log for another thread.
     ///
@@ -253,6 +287,12 @@ pub trait LogReader: Send {
     /// # Errors
     /// [`StoreError::Io`].
     fn snapshots(&mut self) -> Result<Vec<Snapshot>, StoreError>;
+
+    /// Every body below this that may be pruned is; 0 when none is.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn pruned_to(&mut self) -> Result<u64, StoreError>;
 }
 
 impl Turn {
@@ -274,21 +314,43 @@ impl Turn {
         };
         let envelopes = split(&self.envelopes).ok_or_else(|| damaged("envelope lengths"))?;
         let bodies = match &self.bodies {
-            Some(bytes) => split(bytes)
-                .ok_or_else(|| damaged("body lengths"))?
-                .into_iter()
-                .map(Some)
-                .collect(),
+            Some(bytes) => split(bytes).ok_or_else(|| damaged("body lengths"))?,
             None => vec![None; envelopes.len()],
         };
         let count = usize::try_from(self.count).unwrap_or(usize::MAX);
         if envelopes.len() != count || bodies.len() != count {
             return Err(damaged("number of records"));
         }
-        let pairs = envelopes.into_iter().zip(bodies);
-        Ok(pairs
-            .map(|(envelope, body)| StoredRecord { envelope, body })
-            .collect())
+        let record = |(envelope, body): (Option<_>, _)| {
+            let envelope = envelope.ok_or_else(|| damaged("an envelope is pruned"))?;
+            Ok(StoredRecord { envelope, body })
+        };
+        envelopes.into_iter().zip(bodies).map(record).collect()
+    }
+
+    /// What is left of its bodies when only those that `is_kept` says yes to stay.
+    ///
+    /// # Errors
+    /// As [`Turn::records`].
+    pub fn pruned(
+        &self,
+        mut is_kept: impl FnMut(&StoredRecord<'_>) -> bool,
+    ) -> Result<PrunedTurn, StoreError> {
+        let mut bodies = Vec::new();
+        let mut is_any_kept = false;
+        for record in self.records()? {
+            match record.body.filter(|_| is_kept(&record)) {
+                Some(body) => {
+                    is_any_kept = true;
+                    push_framed(&mut bodies, body);
+                }
+                None => bodies.extend_from_slice(&PRUNED.to_be_bytes()),
+            }
+        }
+        Ok(PrunedTurn {
+            first_seq: self.first_seq,
+            bodies: is_any_kept.then_some(bodies),
+        })
     }
 }
 
@@ -299,14 +361,20 @@ pub fn push_framed(blob: &mut Vec<u8>, bytes: &[u8]) {
     blob.extend_from_slice(bytes);
 }
 
-fn split(blob: &[u8]) -> Option<Vec<&[u8]>> {
+/// The parts of a blob; `None` for one that was pruned.
+fn split(blob: &[u8]) -> Option<Vec<Option<&[u8]>>> {
     let mut parts = Vec::new();
     let mut rest = blob;
     while !rest.is_empty() {
         let (length, after) = rest.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (part, after) = after.split_at_checked(length)?;
-        parts.push(part);
+        let length = u32::from_be_bytes(*length);
+        if length == PRUNED {
+            parts.push(None);
+            rest = after;
+            continue;
+        }
+        let (part, after) = after.split_at_checked(usize::try_from(length).ok()?)?;
+        parts.push(Some(part));
         rest = after;
     }
     Some(parts)

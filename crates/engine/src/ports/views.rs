@@ -3,7 +3,7 @@
 //! In: what the CLI and the API ask. Out: truth; a view lags behind the log by what its builder
 //! has not read, says how far it is, and may be deleted at any time.
 
-use antiphon_core::id::Id;
+use antiphon_core::id::{Digest, Id};
 use antiphon_core::name::{SignalName, TaskName};
 use antiphon_core::record::Record;
 use antiphon_core::signal::Key;
@@ -56,6 +56,17 @@ pub trait ViewBuilder: Send {
     /// # Errors
     /// [`ViewError`]; nothing was added.
     fn project(&mut self, records: &[Projected]) -> Result<(), ViewError>;
+
+    /// Forgets some of what records below `pruned_to` said: signals, dead letters, runs that have
+    /// ended, evidence that they name. Idempotency keys stay for their own time. Says whether
+    /// nothing of it is left.
+    ///
+    /// # Errors
+    /// [`ViewError`]; what this call should forget is still there.
+    fn forget(&mut self, pruned_to: u64) -> Result<bool, ViewError>;
+
+    /// From now on keys are remembered for at least `age_ms` of elapsed time.
+    fn remember_keys(&mut self, age_ms: u64);
 }
 
 /// What is known of an idempotency key.
@@ -210,6 +221,12 @@ pub trait Views: Send + Sync {
     /// # Errors
     /// [`ViewError`].
     fn letter(&self, id: &Id) -> Result<Option<LetterRow>, ViewError>;
+
+    /// Whether a record whose body is there names the evidence `digest`.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    fn names_evidence(&self, digest: &Digest) -> Result<bool, ViewError>;
 
     /// Records of the operator's and the engine's doings, newest first: guards, configuration,
     /// answers, purges. At most `limit` sequence numbers.

@@ -11,7 +11,7 @@ use super::Turn;
 use super::seal::Held;
 use crate::error::EngineError;
 use crate::fail;
-use crate::ports::store::{Batch, Head, Snapshot, Space, Store, StoreError};
+use crate::ports::store::{Batch, Head, PrunedTurn, Snapshot, Space, Store, StoreError};
 
 /// Bytes up to which a batch is committed on the loop's own thread.
 const INLINE_BYTES_MAX: usize = 24 * 1024;
@@ -78,11 +78,22 @@ impl Committer {
         self.store.as_ref().map(|store| store.space()).transpose()
     }
 
-    /// Writes a snapshot; nothing is in flight.
-    pub(super) fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+    /// Writes a snapshot and keeps the one at `recorded` beside it; nothing is in flight.
+    pub(super) fn put_snapshot(
+        &mut self,
+        snapshot: &Snapshot,
+        recorded: Option<u64>,
+    ) -> Result<(), StoreError> {
         self.store
             .as_mut()
-            .map_or(Ok(()), |store| store.put_snapshot(snapshot))
+            .map_or(Ok(()), |store| store.put_snapshot(snapshot, recorded))
+    }
+
+    /// Prunes; nothing is in flight.
+    pub(super) fn prune(&mut self, turns: &[PrunedTurn], pruned_to: u64) -> Result<(), StoreError> {
+        self.store
+            .as_mut()
+            .map_or(Ok(()), |store| store.prune(turns, pruned_to))
     }
 
     /// The batch in flight, once it is durable; for ever when there is none.

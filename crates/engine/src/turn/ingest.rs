@@ -202,20 +202,6 @@ impl Turn {
         self.keys.trim().map_err(EngineError::from)
     }
 
-    /// Milliseconds of sleep until something is due; at most half a minute, so that a machine that
-    /// slept notices.
-    pub(super) fn until_due(&self) -> std::time::Duration {
-        let longest_ms = 30_000;
-        let due_ms = match self.machine.next_due_ms() {
-            Some(due_ms) => {
-                let elapsed_ms = self.machine.state().time.elapsed_at(self.clock.now());
-                due_ms.saturating_sub(elapsed_ms).min(longest_ms)
-            }
-            None => longest_ms,
-        };
-        std::time::Duration::from_millis(due_ms)
-    }
-
     fn step_if_due(&mut self) -> Result<(), EngineError> {
         let now = self.clock.now();
         let elapsed_ms = self.machine.state().time.elapsed_at(now);

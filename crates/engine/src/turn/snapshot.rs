@@ -9,6 +9,7 @@ use super::Turn;
 use crate::error::EngineError;
 use crate::fail;
 use crate::ports::store::Snapshot;
+use crate::recover::Recovered;
 
 /// Records after which a snapshot is taken: a start reads at most about two times as many.
 const SNAPSHOT_EVERY: u64 = 16_384;
@@ -21,20 +22,55 @@ const LAST_SNAPSHOT_AFTER: u64 = 1_024;
 pub(crate) struct Snapshots {
     records_since: u64,
     is_under_way: bool,
-    made: mpsc::Receiver<Option<Snapshot>>,
-    maker: mpsc::Sender<Option<Snapshot>>,
+    /// Whether pruning waits for one.
+    is_wanted: bool,
+    /// The newest that a record names and that can be read.
+    recorded: Option<u64>,
+    /// The older of two such holds every record below this.
+    covered_to: u64,
+    made: mpsc::Receiver<Made>,
+    maker: mpsc::Sender<Made>,
+    /// What was made and waits for its record.
+    ready: Option<Made>,
 }
 
+/// A snapshot that was made, if it could be.
+type Made = Option<Snapshot>;
+
 impl Snapshots {
-    /// The newest snapshot is `records_since` records behind.
-    pub(crate) fn new(records_since: u64) -> Self {
+    /// Those that `recovered` found.
+    pub(crate) fn new(recovered: &Recovered) -> Self {
         let (maker, made) = mpsc::channel(1);
         Self {
-            records_since,
+            records_since: recovered.records_since_snapshot,
             is_under_way: false,
+            is_wanted: false,
+            recorded: recovered.snapshot_seq,
+            covered_to: recovered.covered_to,
             made,
             maker,
+            ready: None,
         }
+    }
+
+    /// Waits until one is made.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn ready(&mut self) {
+        if self.ready.is_none() {
+            self.ready = self.made.recv().await;
+        }
+    }
+
+    /// Records below this are held by the older of two snapshots.
+    pub(super) fn covered_to(&self) -> u64 {
+        self.covered_to
+    }
+
+    /// Asks for one, however few records it is behind.
+    pub(super) fn want(&mut self) {
+        self.is_wanted = true;
     }
 
     pub(super) fn count(&mut self, records: u32) {
@@ -49,14 +85,16 @@ impl Turn {
         if !self.committer.is_idle() {
             return Ok(());
         }
-        if let Ok(made) = self.snapshots.made.try_recv() {
+        let ready = self.snapshots.ready.take();
+        if let Some(made) = ready.or_else(|| self.snapshots.made.try_recv().ok()) {
             self.snapshots.is_under_way = false;
             if let Some(snapshot) = made {
                 self.record_snapshot(&snapshot)?;
             }
         }
         let every = fail::unless_armed(SNAPSHOT_EVERY, SNAPSHOT_EVERY_ARMED);
-        if self.snapshots.records_since >= every && !self.snapshots.is_under_way {
+        let is_due = self.snapshots.records_since >= every || self.snapshots.is_wanted;
+        if is_due && !self.snapshots.is_under_way {
             self.begin_snapshot();
         }
         Ok(())
@@ -64,6 +102,7 @@ impl Turn {
 
     fn begin_snapshot(&mut self) {
         self.snapshots.is_under_way = true;
+        self.snapshots.is_wanted = false;
         self.snapshots.records_since = 0;
         let state = self.machine.state().clone();
         let maker = self.snapshots.maker.clone();
@@ -75,8 +114,11 @@ impl Turn {
 
     fn record_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), EngineError> {
         fail::step("snapshot.made")?;
-        self.committer.put_snapshot(snapshot)?;
+        let recorded = self.snapshots.recorded.replace(snapshot.at_seq);
+        self.committer.put_snapshot(snapshot, recorded)?;
         fail::step("snapshot.written")?;
+        self.snapshots.covered_to = recorded.map_or(0, |at_seq| at_seq.saturating_add(1));
+        self.pruner.look_soon();
         let sha256 = Digest::of(&snapshot.bytes);
         self.step_own(Event::SnapshotWritten {
             at_seq: snapshot.at_seq,

@@ -101,6 +101,7 @@ impl Turn {
             epoch: self.board.epoch,
             next_seq: state.next_seq,
             time: state.time,
+            pruned_to: self.pruner.pruned_to(),
             guards: state.guards,
             policy: state.policy.unwrap_or(Digest([0; 32])),
             reload_error: self.board.notes.reload_error(),

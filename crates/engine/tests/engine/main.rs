@@ -14,6 +14,7 @@ mod gate;
 mod keys;
 mod monitors;
 mod policy;
+mod prune;
 mod recovery;
 mod status;
 mod support;

@@ -57,6 +57,7 @@ impl World {
                 pid: 1,
                 reserve_bytes: Some(0),
                 drain_ms: 1_000,
+                retention_ms: None,
             },
             manner: Manner::Runs,
         }

@@ -17,6 +17,8 @@ pub struct Status {
     pub records: u64,
     /// Records that the views have seen.
     pub views: u64,
+    /// Below this record bodies were pruned; 0 when none was.
+    pub pruned_to: u64,
     /// `normal`, `drain`, `pause` or `kill`.
     pub mode: String,
     /// Whether new work may start.

@@ -28,6 +28,7 @@ pub(crate) async fn status(State(state): State<AppState>) -> Json<model::Status>
         epoch: status.epoch,
         records: status.next_seq,
         views: *state.views_mark.borrow(),
+        pruned_to: status.pruned_to,
         mode: status.guards.mode.as_str().to_owned(),
         starts_work: status.guards.start_work(),
         stopped_because: status.guards.reason().map(str::to_owned),

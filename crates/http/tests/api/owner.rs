@@ -71,6 +71,7 @@ impl Fixture {
             pid: 1,
             reserve_bytes: Some(0),
             drain_ms: 0,
+            retention_ms: None,
         };
         let shutdown = CancellationToken::new();
         let owner = Owner::open(ports, options, policy, shutdown.clone())
@@ -220,5 +221,13 @@ impl StopSwitch for World {
 impl Evidence for World {
     fn read(&self, digest: &Digest) -> std::io::Result<Option<Vec<u8>>> {
         Ok((*digest == Digest::of(KEPT)).then(|| KEPT.to_vec()))
+    }
+
+    fn sweep(
+        &self,
+        _before_ms: i64,
+        _is_named: &mut dyn FnMut(&Digest) -> std::io::Result<bool>,
+    ) -> std::io::Result<u64> {
+        Ok(0)
     }
 }

@@ -8,7 +8,7 @@ use super::ProblemKind;
 use crate::envelope::Envelope;
 use crate::hash::{Hash, SALT_BYTES, body_hash, hex, leaf_hash};
 use crate::keyring::Keyring;
-use crate::signature::is_signed;
+use crate::signature::is_never_pruned;
 
 /// Says what is wrong with the JSON of a body as JSON; this crate knows only what it hashes to.
 pub type BodyCheck = dyn Fn(&[u8]) -> Result<(), String> + Sync;
@@ -92,7 +92,6 @@ fn body_problem(
 
 /// What is wrong when the body of a record of this kind was pruned.
 fn pruned_problem(kind: &str) -> Option<Box<(ProblemKind, String)>> {
-    let is_kept = is_signed(kind) || matches!(kind, "log.created" | "snapshot.taken");
     let detail = format!("bodies of kind {kind} are never pruned");
-    is_kept.then(|| Box::new((ProblemKind::BodyPruned, detail)))
+    is_never_pruned(kind).then(|| Box::new((ProblemKind::BodyPruned, detail)))
 }

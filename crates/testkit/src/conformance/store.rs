@@ -7,6 +7,8 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod prune;
+
 use std::path::Path;
 
 use antiphon_engine::ports::store::{
@@ -29,6 +31,7 @@ pub fn suite(open: Open<'_>) {
     turns_from(open);
     tiles(open);
     snapshots(open);
+    prune::suite(open);
     reader(open);
     space(open);
 }
@@ -206,13 +209,19 @@ fn fencing(open: Open<'_>) {
         matches!(fenced, Err(StoreError::StaleEpoch { found: f, ours: o }) if (f, o) == (found, ours)),
         "a40: an owner with an older epoch appends nothing: {fenced:?}"
     );
-    let fenced = first.put_snapshot(&Snapshot {
+    let old = Snapshot {
         at_seq: 0,
         bytes: b"old".to_vec(),
-    });
+    };
+    let fenced = first.put_snapshot(&old, None);
     assert!(
         matches!(fenced, Err(StoreError::StaleEpoch { .. })),
         "nor a snapshot: {fenced:?}"
+    );
+    let fenced = first.prune(&[], 0);
+    assert!(
+        matches!(fenced, Err(StoreError::StaleEpoch { .. })),
+        "nor does it prune: {fenced:?}"
     );
     assert_eq!(second.head().unwrap(), head, "nothing was written");
     second.append(&head, &next).unwrap();
@@ -325,25 +334,24 @@ fn snapshots(open: Open<'_>) {
         bytes: at_seq.to_be_bytes().repeat(100_000),
     };
     let head = fill(store.as_mut(), 1, 9);
-    for at_seq in [3, 5, 8] {
-        store.put_snapshot(&snapshot(at_seq)).unwrap();
-    }
-    assert_eq!(
-        reader.snapshots().unwrap(),
-        [snapshot(8), snapshot(5)],
-        "the newest two"
-    );
-    store.put_snapshot(&snapshot(8)).unwrap();
-    assert_eq!(
-        reader.snapshots().unwrap(),
-        [snapshot(8), snapshot(5)],
-        "written twice is once"
-    );
+    let mut check = |at_seq: u64, recorded: Option<u64>, kept: &[u64], claim| {
+        store.put_snapshot(&snapshot(at_seq), recorded).unwrap();
+        let expect: Vec<Snapshot> = kept.iter().copied().map(snapshot).collect();
+        assert_eq!(reader.snapshots().unwrap(), expect, "{claim}");
+    };
+    check(3, None, &[3], "the first");
+    check(4, None, &[4], "one that no record names is not kept");
+    check(5, Some(4), &[5, 4], "one that a record names is");
+    check(6, Some(4), &[6, 4], "as long as it is the newest of them");
+    check(8, Some(6), &[8, 6], "and no longer");
+    check(8, Some(6), &[8, 6], "written twice is once");
+    check(8, Some(8), &[8], "beside itself nothing is kept");
+    check(7, Some(8), &[8, 7], "the newest comes first");
     store.append(&head, &batch(&head, 1)).unwrap();
     drop((store, reader));
     let store = open(root.path()).unwrap();
     let kept = store.reader().unwrap().snapshots().unwrap();
-    assert_eq!(kept, [snapshot(8), snapshot(5)], "they outlive the owner");
+    assert_eq!(kept, [snapshot(8), snapshot(7)], "they outlive the owner");
 }
 
 fn reader(open: Open<'_>) {

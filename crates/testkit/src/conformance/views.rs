@@ -5,6 +5,7 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod forget;
 mod letters;
 mod runs;
 
@@ -41,6 +42,7 @@ pub fn suite(open: Open<'_>) {
     runs::suite(open);
     letters::suite(open);
     rebuilding(open);
+    forget::suite(open);
 }
 
 struct Bench {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use antiphon_engine::ports::store::{
-    Batch, Head, LogReader, Snapshot, Space, Store, StoreError, Tile, Turn,
+    Batch, Head, LogReader, PrunedTurn, Snapshot, Space, Store, StoreError, Tile, Turn,
 };
 use antiphon_engine::ports::views::Projected;
 use antiphon_engine::read;
@@ -21,6 +21,8 @@ pub struct Contents {
     pub snapshots: Vec<Snapshot>,
     /// The end of the log.
     pub head: Head,
+    /// How far pruning has come.
+    pub pruned_to: u64,
     /// Bytes that are free.
     pub free: u64,
 }
@@ -65,6 +67,7 @@ impl Default for Disk {
             tiles: Vec::new(),
             snapshots: Vec::new(),
             head: Head::empty(),
+            pruned_to: 0,
             free: 1 << 40,
         })
     }
@@ -167,6 +170,17 @@ impl Disk {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.inner.lock().unwrap()
     }
+
+    /// What is there, for the owner of this epoch.
+    fn owned_by(&self, ours: u64) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        let inner = self.lock();
+        let found = inner.epoch;
+        if found == ours {
+            Ok(inner)
+        } else {
+            Err(StoreError::StaleEpoch { found, ours })
+        }
+    }
 }
 
 /// The log, held by one owner.
@@ -232,19 +246,32 @@ impl Store for MemoryStore {
         fault.map_or(Ok(()), |_written| Err(failed()))
     }
 
-    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
-        let mut inner = self.disk.lock();
-        if inner.epoch != self.epoch {
-            return Err(StoreError::StaleEpoch {
-                found: inner.epoch,
-                ours: self.epoch,
-            });
-        }
+    fn put_snapshot(
+        &mut self,
+        snapshot: &Snapshot,
+        recorded: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let mut inner = self.disk.owned_by(self.epoch)?;
         let snapshots = &mut inner.contents.snapshots;
-        snapshots.retain(|kept| kept.at_seq != snapshot.at_seq);
+        snapshots.retain(|kept| Some(kept.at_seq) == recorded && kept.at_seq != snapshot.at_seq);
         snapshots.push(snapshot.clone());
         snapshots.sort_by_key(|kept| std::cmp::Reverse(kept.at_seq));
-        snapshots.truncate(2);
+        Ok(())
+    }
+
+    fn prune(&mut self, turns: &[PrunedTurn], pruned_to: u64) -> Result<(), StoreError> {
+        let mut inner = self.disk.owned_by(self.epoch)?;
+        let contents = &mut inner.contents;
+        let older = contents.snapshots.get(1);
+        if older.is_none_or(|older| older.at_seq < pruned_to.saturating_sub(1)) {
+            return Err(StoreError::SnapshotMissing { pruned_to });
+        }
+        for PrunedTurn { first_seq, bodies } in turns {
+            let mut kept = contents.turns.iter_mut();
+            let turn = kept.find(|turn| turn.first_seq == *first_seq).unwrap();
+            turn.bodies.clone_from(bodies);
+        }
+        contents.pruned_to = contents.pruned_to.max(pruned_to);
         Ok(())
     }
 
@@ -311,5 +338,9 @@ impl LogReader for MemoryReader {
 
     fn snapshots(&mut self) -> Result<Vec<Snapshot>, StoreError> {
         Ok(self.0.lock().contents.snapshots.clone())
+    }
+
+    fn pruned_to(&mut self) -> Result<u64, StoreError> {
+        Ok(self.0.lock().contents.pruned_to)
     }
 }

@@ -13,6 +13,7 @@ pub struct MemoryViews(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     complete_to: u64,
+    forgotten_to: u64,
     keys: BTreeMap<[u8; 16], KnownKey>,
     is_stalled: bool,
     is_broken: bool,
@@ -27,6 +28,12 @@ impl MemoryViews {
     /// From now on the views cannot be built.
     pub fn break_down(&self) {
         self.lock().is_broken = true;
+    }
+
+    /// How far they have forgotten what was pruned.
+    #[must_use]
+    pub fn forgotten_to(&self) -> u64 {
+        self.lock().forgotten_to
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -67,6 +74,13 @@ impl ViewBuilder for MemoryViews {
         }
         Ok(())
     }
+
+    fn forget(&mut self, pruned_to: u64) -> Result<bool, ViewError> {
+        self.lock().forgotten_to = pruned_to;
+        Ok(true)
+    }
+
+    fn remember_keys(&mut self, _age_ms: u64) {}
 }
 
 impl KeyIndex for MemoryViews {

@@ -18,6 +18,7 @@ struct Shown<'a> {
     files: Vec<String>,
     log_level: &'a str,
     disk_reserve_bytes: Option<u64>,
+    retention_ms: Option<u64>,
     policy: &'a PolicySource,
 }
 
@@ -31,6 +32,7 @@ pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<Exit, Fai
             .collect(),
         log_level: read.owner.log_level,
         disk_reserve_bytes: read.owner.disk_reserve_bytes,
+        retention_ms: read.owner.retention_ms,
         policy: &read.policy,
     };
     if context.output.is_json() {

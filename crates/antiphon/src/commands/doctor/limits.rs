@@ -71,6 +71,7 @@ pub(super) fn all() -> Vec<Limit> {
         FOLLOWING_FACTS_BYTES_MAX
         RATE_LIMIT_MAX
         LINEAGE_MAX
+        BODY_AGE_MS_MIN
     ]
 }
 

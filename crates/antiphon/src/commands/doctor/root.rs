@@ -126,8 +126,16 @@ fn log(root: &Path) -> Check {
     if !root.join("antiphon.db").exists() {
         return Check::ok(NAME, "none yet");
     }
-    match open_reader(root).and_then(|mut log| log.head()) {
-        Ok(head) => Check::ok(NAME, format!("{} records", head.next_seq)),
+    let read = open_reader(root).and_then(|mut log| Ok((log.head()?, log.pruned_to()?)));
+    match read {
+        Ok((head, 0)) => Check::ok(NAME, format!("{} records", head.next_seq)),
+        Ok((head, pruned_to)) => {
+            let records = head.next_seq;
+            Check::ok(
+                NAME,
+                format!("{records} records, bodies pruned below {pruned_to}"),
+            )
+        }
         Err(error) => Check::failed(NAME, error.to_string(), "antiphon ledger verify"),
     }
 }
