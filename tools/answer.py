@@ -8,15 +8,17 @@ half ask made_ledger.py to make something, for the first verifier to judge.
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from pathlib import Path
 from typing import Any, Callable, Optional
 
 import made_ledger
+import verify_fork
 from verify_ledger import (
-    COSIGNATURE, ED25519, UNUSABLE, Checkpoint, Envelope, Key, Keys, Problem, Trust, Verification, root_by_inclusion,
-    root_of, roots_by_consistency, sha256,
+    COSIGNATURE, ED25519, UNUSABLE, Checkpoint, Envelope, Key, Problem, Trust, Verification, root_by_inclusion,
+    root_of, sha256,
 )
 
 
@@ -33,6 +35,10 @@ def verify(path: str, trust: str) -> dict[str, Any]:
     return Verification(Path(path), Trust(Path(trust).read_bytes())).run()
 
 
+def fork(path: str, trust: str) -> dict[str, Any]:
+    return verify_fork.verify(Path(path), Trust(Path(trust).read_bytes()))
+
+
 def root(size: int) -> str:
     return root_of(leaves(size)).hex()
 
@@ -45,15 +51,7 @@ def inclusion(leaf: str, index: int, size: int, root: str, proof: list[str]) -> 
 
 
 def consistency(old: int, old_root: str, new: int, new_root: str, proof: list[str]) -> bool:
-    if old == 0 and new > 0:
-        return not proof and old_root == sha256().hex()
-    if old == new:
-        return not proof and old_root == new_root
-    try:
-        roots = roots_by_consistency(bytes.fromhex(old_root), old, new, unhex(proof))
-    except ValueError:
-        return False
-    return [it.hex() for it in roots] == [old_root, new_root]
+    return verify_fork.is_extended(bytes.fromhex(old_root), old, bytes.fromhex(new_root), new, unhex(proof))
 
 
 def checkpoint(note: str, keys: list[str]) -> Optional[dict[str, Any]]:
@@ -71,9 +69,9 @@ def checkpoint(note: str, keys: list[str]) -> Optional[dict[str, Any]]:
 
 def parse_key(text: str) -> Key:
     try:
-        return Key.parse(text, ED25519)
+        return Key(text, ED25519)
     except ValueError:
-        return Key.parse(text, COSIGNATURE)
+        return Key(text, COSIGNATURE)
 
 
 def key(text: str) -> Optional[dict[str, Any]]:
@@ -81,7 +79,7 @@ def key(text: str) -> Optional[dict[str, Any]]:
         parsed = parse_key(text)
     except ValueError:
         return None
-    return {"name": parsed.name, "id": parsed.id, "kind": parsed.kind, "public": parsed.public.hex()}
+    return {"name": parsed.name, "id": parsed.id, "kind": parsed.kind, "public": parsed.data[1:].hex()}
 
 
 def trust(text: str) -> bool:
@@ -100,17 +98,6 @@ def envelope(text: str) -> Optional[dict[str, Any]]:
     return {"seq": parsed.seq, "kind": parsed.kind, "leaf": parsed.leaf.hex(), "signatures": len(parsed.signatures)}
 
 
-def records(origin: str, records: list[list[Optional[str]]]) -> Optional[list[Any]]:
-    """The first problem that keys and signatures of these records have: code and place."""
-    keys = Keys(origin)
-    try:
-        for seq, (entry, body) in enumerate(records):
-            keys.check(Envelope(bytes.fromhex(entry or ""), seq), bytes.fromhex(body or ""))
-    except Problem as problem:
-        return list(problem.args[:2])
-    return None
-
-
 def make_inclusion(index: int, size: int) -> list[str]:
     return [it.hex() for it in made_ledger.inclusion_proof(index, leaves(size))]
 
@@ -121,7 +108,7 @@ def make_consistency(old: int, new: int) -> list[str]:
 
 def make_note(origin: str, size: int, called: str, witness: str) -> dict[str, str]:
     """A checkpoint, signed and cosigned, with the verifier keys of both."""
-    text = f"{origin}\n{size}\n{made_ledger.base64.b64encode(root_of(leaves(size))).decode()}\n".encode()
+    text = f"{origin}\n{size}\n{base64.b64encode(root_of(leaves(size))).decode()}\n".encode()
     log, vega = made_ledger.SigningKey(origin, called), made_ledger.SigningKey(witness, called, COSIGNATURE)
     note = text + b"\n" + log.line(text) + vega.line(text)
     return {"note": note.hex(), "log": log.verifier, "witness": vega.verifier}
@@ -134,11 +121,28 @@ def make_folder(path: str, size: int) -> str:
     return json.dumps(ledger.trust())
 
 
+def make_bundle(path: str) -> str:
+    """An evidence bundle; the trust file's text."""
+    ledger = made_ledger.journey(620)
+    ledger.append("run.settled", {"output": sha256(b"an output").hex()})
+    ledger.write_bundle(Path(path), [6, 300, 620], [0, 5, 9, 250, 600], [b"an output"])
+    return json.dumps(ledger.trust())
+
+
+def make_fork(path: str) -> str:
+    """A proof that a log was forked; the trust file's text."""
+    first, second = made_ledger.journey(640), made_ledger.journey(620)
+    second.append("signal.accepted", {"another": "story"})
+    second.key_event("key.rotated", "log", "2")
+    made_ledger.put(Path(path), json.dumps(made_ledger.fork_proof(first, second.fill(650))).encode())
+    return json.dumps(first.trust())
+
+
 ANSWERS: dict[str, Callable[..., Any]] = {
     it.__name__: it
     for it in (
-        verify, root, inclusion, consistency, checkpoint, key, trust, envelope, records, make_inclusion,
-        make_consistency, make_note, make_folder,
+        verify, fork, root, inclusion, consistency, checkpoint, key, trust, envelope, make_inclusion,
+        make_consistency, make_note, make_folder, make_bundle, make_fork,
     )
 }
 

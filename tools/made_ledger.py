@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 ORIGIN = "example.com/antiphon/test"
 
@@ -65,7 +66,7 @@ class SigningKey:
     def __init__(self, name: str, called: str, kind: int = 1) -> None:
         self.name, self.kind = name, kind
         self.private = Ed25519PrivateKey.from_private_bytes(sha256(called.encode()))
-        self.data = bytes([kind]) + self.private.public_key().public_bytes_raw()
+        self.data = bytes([kind]) + self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.id = sha256(name.encode(), b"\n", self.data)[:4]
         self.verifier = f"{name}+{self.id.hex()}+{base64.b64encode(self.data).decode()}"
 
@@ -212,6 +213,27 @@ def journey(size: int) -> Ledger:
     ledger.key_event("key.revoked", "operator", "1", from_seq=400, reason='lost "it"')
     ledger.signed("log.cut", {"by": "operator"}, "log", "recovery")
     return ledger.fill(size)
+
+
+def fork_proof(first: Ledger, second: Ledger) -> dict[str, Any]:
+    """What shows that both were signed, compared at the size of the smaller one."""
+    size = min(len(first.entries), len(second.entries))
+
+    def encoded(hashes: list[bytes]) -> list[str]:
+        return [base64.b64encode(it).decode() for it in hashes]
+
+    def branch(ledger: Ledger) -> dict[str, Any]:
+        leaves = ledger.leaves()
+        keys = []
+        for seq, (entry, body) in enumerate(zip(ledger.entries, ledger.bodies)):
+            if seq == 0 or b'"kind":"key.' in entry:
+                envelope, salted = encoded([entry, body or b""])
+                proof = encoded(inclusion_proof(seq, leaves))
+                keys.append({"seq": seq, "envelope": envelope, "body": salted, "proof": proof})
+        root, proof = encoded([tree_root(leaves[:size])])[0], encoded(consistency_proof(size, leaves))
+        return {"checkpoint": ledger.checkpoint().decode(), "root": root, "proof": proof, "keys": keys}
+
+    return {"format": 1, "origin": first.origin, "size": size, "branches": [branch(first), branch(second)]}
 
 
 def place(index: int, width: int) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-from made_ledger import Ledger, SigningKey, consistency_proof, inclusion_proof, journey, put, sha256, tree_root
+from made_ledger import Ledger, SigningKey, consistency_proof, fork_proof, inclusion_proof, journey, put, sha256
+from made_ledger import tree_root
+from verify_fork import roots_by_consistency
+from verify_fork import verify as verify_fork
 from verify_ledger import Checkpoint, Envelope, Problem, Trust, Verification, root_by_inclusion, root_of
-from verify_ledger import roots_by_consistency, strict_base64, tile_path
+from verify_ledger import strict_base64, tile_path
 
 WITNESS = SigningKey("witness.example/vega", "vega", 4)
 
@@ -49,8 +54,8 @@ class Logs(Case):
         ledger.write(self.folder)
         head = ledger.checkpoint(size=300).decode()
         statement = self.holds(ledger, head=head)
-        root = tree_root(ledger.leaves()).hex()
-        self.assertEqual((700, 700, root, 1), tuple(statement[it] for it in ("size", "checkpoint_size", "root", "pruned")))
+        expected = {"size": 700, "checkpoint_size": 700, "root": tree_root(ledger.leaves()).hex(), "pruned": 1}
+        self.assertEqual(expected, {name: statement[name] for name in expected})
         later = {"log_key": ledger.keys["log"].verifier, "key_size": 251}
         self.holds(ledger, **later)
         self.fails(ledger, "key.untrusted", None, **{**later, "key_size": 250})
@@ -126,7 +131,8 @@ class Logs(Case):
         entries = self.folder / "tile/entries/001.p/44"
         whole = entries.read_bytes()
         for damaged, code, seq in (
-            (whole[:-1], "checkpoint.size", 299), (b"", "checkpoint.size", 256), (whole + b"\0", "envelope.malformed", 300),
+            (whole[:-1], "checkpoint.size", 299), (b"", "checkpoint.size", 256),
+            (whole + b"\0", "envelope.malformed", 300),
         ):
             entries.write_bytes(damaged)
             self.fails(ledger, code, seq)
@@ -157,7 +163,8 @@ class Checkpoints(Case):
         good = ledger.checkpoint()
         for bad in (
             good[:-1], good.replace(b"\n5\n", b"\n05\n"), good.replace(b"=\n\n", b"=\nmore\n\n"), good + b"\n",
-            good.replace(b"\n", b"\r\n"), good + b"\xff\n", good.replace(b"\xe2\x80\x94", b"-"), b"", good + b"x" * 70_000, good + good[-90:] * 100,
+            good.replace(b"\n", b"\r\n"), good + b"\xff\n", good.replace(b"\xe2\x80\x94", b"-"), b"",
+            good + b"x" * 70_000, good + good.split(b"\n\n")[1] * 100,
             good.replace(b"\n5\n", b"\n9007199254740992\n"), good[:-3] + b"=\n", good.replace(b"=\n\n", b"\n\n"),
         ):
             self.assertRaises(ValueError, Checkpoint, bad)
@@ -195,7 +202,8 @@ class Checkpoints(Case):
         stranger = SigningKey(ledger.origin, "stranger")
         ledger.write(self.folder, ledger.checkpoint(stranger, ledger.keys["log"], WITNESS))
         self.holds(ledger)
-        self.assertEqual([WITNESS.name], self.holds(ledger, witnesses=[WITNESS.verifier], cosignatures_required=1)["cosigned_by"])
+        cosigned = self.holds(ledger, witnesses=[WITNESS.verifier], cosignatures_required=1)
+        self.assertEqual([WITNESS.name], cosigned["cosigned_by"])
         put(self.folder / "checkpoint", ledger.checkpoint(stranger))
         self.fails(ledger, "checkpoint.signature", None)
         text = ledger.text()
@@ -224,14 +232,38 @@ class Checkpoints(Case):
             self.assertRaises((ValueError, TypeError, AttributeError), Trust, json.dumps({**trust, **wrong}).encode())
 
 
+class Program(Case):
+    def run_on(self, folder: str, trust: str) -> tuple[int, str]:
+        program = Path(__file__).with_name("verify_ledger.py")
+        arguments = [sys.executable, "-B", str(program), str(self.folder / folder), "--trust", str(self.folder / trust)]
+        done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        return done.returncode, done.stdout.decode()
+
+    def test_the_exit_code_tells_what_the_document_says(self) -> None:
+        ledger = Ledger().fill(5)
+        ledger.write(self.folder / "log")
+        put(self.folder / "trust.json", json.dumps(ledger.trust()).encode())
+        put(self.folder / "none.json", b"{}")
+        code, printed = self.run_on("log", "trust.json")
+        self.assertEqual((0, True, 5), (code, json.loads(printed)["ok"], json.loads(printed)["size"]))
+        (self.folder / "log/tile/0/000.p/5").unlink()
+        code, printed = self.run_on("log", "trust.json")
+        self.assertEqual((5, "tile.missing"), (code, json.loads(printed)["problems"][0]["code"]))
+        self.assertEqual((78, ""), self.run_on("log", "none.json"))
+        self.assertEqual((78, ""), self.run_on("log", "missing.json"))
+
+
 class Keys(Case):
     def test_signed_kinds_are_signed_and_no_others(self) -> None:
         self.check("signature.missing", 5, lambda it: void(it.append("guard.changed", {})))
         self.check("signature.unexpected", 5, lambda it: void(it.signed("run.leased", {}, "guards", "owner")))
         self.check("signature.missing", 5, lambda it: void(it.signed("guard.changed", {}, "guards", "log")))
         self.check("signature.missing", 5, lambda it: void(it.signed("log.cut", {}, "log", "operator")))
-        self.check("signature.unexpected", 5, lambda it: void(it.signed("guard.changed", {}, "guards", "owner", "operator")))
-        self.check("signature.unexpected", 5, lambda it: void(it.signed("guard.changed", {}, "guards", "owner", "owner")))
+        for second in ("operator", "owner"):
+            self.check(
+                "signature.unexpected", 5,
+                lambda it: void(it.signed("guard.changed", {}, "guards", "owner", second)),
+            )
 
     def test_a_signature_fits_its_record_only(self) -> None:
         def move(ledger: Ledger) -> None:
@@ -292,7 +324,8 @@ class Keys(Case):
 
         def unchecked(ledger: Ledger) -> None:
             new = ledger.key("owner", "1")
-            body = {"agent": "owner", "by": "x", "custodial": True, "key": new.verifier, "of": ledger.keys["owner"].id.hex()}
+            body = {"agent": "owner", "by": "x", "custodial": True, "key": new.verifier}
+            body["of"] = ledger.keys["owner"].id.hex()
             ledger.append("key.rotated", body, "key:owner", (("owner", new),))
 
         self.check("signature.missing", 5, unchecked)
@@ -333,6 +366,48 @@ class Bundles(Case):
         ):
             proof.write_bytes(damaged)
             self.fails(ledger, code, 300)
+
+
+class Forks(Case):
+    def judge(self, proof: Any, ledger: Ledger, **trust: Any) -> dict[str, Any]:
+        path = self.folder / "fork.json"
+        path.write_text(json.dumps(proof))
+        return verify_fork(path, Trust(json.dumps(ledger.trust(**trust)).encode()))
+
+    def test_a35_a_fork_is_proven_to_one_who_has_neither_history(self) -> None:
+        first, second = journey(650), journey(620)
+        second.append("signal.accepted", {"another": "story"})
+        second.key_event("key.rotated", "log", "2")
+        second.fill(700)
+        proof = fork_proof(first, second)
+        judged = self.judge(proof, first)
+        self.assertEqual((True, []), (judged["ok"], judged["problems"]))
+        roots = [tree_root(it.leaves()[:650]).hex() for it in (first, second)]
+        self.assertEqual({"size": 650, "roots": roots}, judged["fork"])
+        alone = json.loads(json.dumps(proof))
+        alone["branches"][0]["keys"] = alone["branches"][1]["keys"] = []
+        self.assertEqual("checkpoint.signature", self.judge(alone, first)["problems"][0]["code"])
+        trusted = {"log_key": first.keys["log"].verifier}
+        alone["branches"][1]["checkpoint"] = second.checkpoint(first.keys["log"]).decode()
+        self.assertEqual([], self.judge(alone, first, **trusted)["problems"])
+        stranger = Ledger("example.com/other")
+        same = fork_proof(first, first)
+        moved = json.loads(json.dumps(proof))
+        moved["branches"][1]["keys"][2]["proof"][0] = proof["branches"][1]["root"]
+        rooted = json.loads(json.dumps(proof))
+        rooted["branches"][1]["root"] = proof["branches"][0]["root"]
+        forged = json.loads(json.dumps(proof))
+        forged["branches"][0]["checkpoint"] = first.checkpoint(first.key("log", "0")).decode()
+        for wrong, code, seq in (
+            (same, "fork.none", None), (moved, "proof.invalid", 9), (rooted, "proof.invalid", None),
+            (forged, "checkpoint.signature", None), ({**proof, "format": 2}, "fork.malformed", None),
+            ({**proof, "branches": proof["branches"][:1]}, "fork.malformed", None), ({}, "fork.malformed", None),
+        ):
+            problem = self.judge(wrong, first)["problems"][0]
+            self.assertEqual((code, seq), (problem["code"], problem["seq"]), problem)
+        self.assertEqual("checkpoint.origin", self.judge(proof, stranger)["problems"][0]["code"])
+        other = {"log_key": stranger.key("log", "9").verifier}
+        self.assertEqual("key.untrusted", self.judge(proof, first, **other)["problems"][0]["code"])
 
 
 class Trees(unittest.TestCase):

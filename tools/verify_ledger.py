@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Verifies what a ledger of Antiphon shows to an outsider: a second opinion.
 
-In: an exported folder or an evidence bundle, and a trust file; origin, keys and earlier head are believed
-from there only. Out: one JSON document with the first problem; exit 0, or 5 with one, 78 without a usable
-trust file. Not here: a root's database, and signing. Needs Python 3.9 and the package `cryptography`.
-Written from docs/reference/ledger.md, docs/reference/log-format.md, RFC 6962 and C2SP's specifications
-(signed-note, tlog-checkpoint, tlog-tiles, tlog-proof, tlog-cosignature), not from the other verifier.
+In: an exported folder or an evidence bundle, and a trust file; origin, keys and earlier head are believed from
+there only. Out: one JSON document with the first problem; exit 0, or 5 with one, 78 without a usable trust file.
+Not here: proofs of forks (verify_fork.py), a root's database. Needs Python 3.9 and the package `cryptography`.
+Written from docs/reference/ledger.md, docs/reference/log-format.md, RFC 6962 and C2SP's signed-note,
+tlog-checkpoint, tlog-tiles, tlog-proof and tlog-cosignature, not from the other verifier.
 """
 
 from __future__ import annotations
@@ -18,30 +18,27 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-TILE_WIDTH, SALT_BYTES = 256, 16
+TILE_WIDTH, SALT_BYTES, PRUNED, ED25519, COSIGNATURE = 256, 16, b"\xff\xff\xff\xff", 0x01, 0x04
 ENVELOPE_BYTES_MAX, NOTE_BYTES_MAX, SIGNATURES_MAX, INTEGER_MAX = 4096, 64 * 1024, 100, 2**53 - 1
-PRUNED = b"\xff\xff\xff\xff"
-ED25519, COSIGNATURE = 0x01, 0x04
 # Signed kinds: the subject, or how it begins; and the agent that signs, where it may not be any.
 SIGNED = {
     "config.applied": ("policy:", ""), "guard.changed": ("guards", ""), "task.changed": ("task:", ""),
     "ask.answered": ("ask:", ""), "key.registered": ("key:", "operator"), "key.rotated": ("key:", "itself"),
     "key.revoked": ("key:", "recovery"), "log.cut": ("log", "recovery"), "log.restored": ("log", "recovery"),
 }
-MEMBERS = {
+NEVER_PRUNED = {"log.created", "snapshot.taken", *SIGNED}
+KEY_EVENTS = {
     "log.created": {"format": int, "id": str, "keys": list, "origin": str, "version": str},
     "key.registered": {"agent": str, "by": str, "custodial": bool, "key": str},
     "key.rotated": {"agent": str, "by": str, "custodial": bool, "key": str, "of": str},
     "key.revoked": {"agent": str, "by": str, "custodial": bool, "from_seq": int, "key": str, "of": str, "reason": str},
 }
-NEVER_PRUNED = {"log.created", "snapshot.taken", *SIGNED}
 ENVELOPE = re.compile(
     rb'\{"body_bytes":(0|[1-9][0-9]*),"body_sha256":"([0-9a-f]{64})","elapsed":(0|[1-9][0-9]*),'
     rb'"kind":"([a-z0-9._]{1,64})","prev":"([0-9a-f]{64})","seq":(0|[1-9][0-9]*),'
@@ -59,7 +56,6 @@ class Problem(Exception):
 
 
 def hold(claim: object, code: str, seq: Optional[int], detail: str) -> None:
-    """Raises the problem unless the claim holds."""
     if not claim:
         raise Problem(code, seq, detail)
 
@@ -68,9 +64,6 @@ def want(claim: object, otherwise: str) -> None:
     """Raises ValueError, for what has not the form that it should have."""
     if not claim:
         raise ValueError(otherwise)
-
-
-# Trees: RFC 6962, section 2.1.
 
 
 def sha256(*parts: bytes) -> bytes:
@@ -82,7 +75,7 @@ def node_of(left: bytes, right: bytes) -> bytes:
 
 
 def root_of(hashes: list[bytes]) -> bytes:
-    """The root over leaves, or over roots of equal full trees; an odd one out moves up as it is."""
+    """The root of RFC 6962 over leaves, or over roots of equal full trees; an odd one out moves up as it is."""
     while len(hashes) > 1:
         pairs = [node_of(left, right) for left, right in zip(hashes[::2], hashes[1::2])]
         hashes = pairs + hashes[len(pairs) * 2 :]
@@ -100,55 +93,35 @@ def root_by_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes]) ->
     return node_of(proof[-1], root_by_inclusion(leaf, index - half, size - half, proof[:-1]))
 
 
-def roots_by_consistency(old_root: Optional[bytes], old: int, new: int, proof: list[bytes]) -> tuple[bytes, bytes]:
-    """Both roots to which a consistency proof leads, 0 < old; ValueError when it has another length.
-
-    `old_root` is known as long as the old tree is a whole left part of the new one."""
-    if old == new:
-        want(len(proof) == (old_root is None), "a proof of another length")
-        return (proof[0], proof[0]) if old_root is None else (old_root, old_root)
-    want(0 < old < new and proof, "a proof of another length")
-    half = 1 << (new - 1).bit_length() - 1
-    if old <= half:
-        before, after = roots_by_consistency(old_root, old, half, proof[:-1])
-        return before, node_of(after, proof[-1])
-    before, after = roots_by_consistency(None, old - half, new - half, proof[:-1])
-    return node_of(proof[-1], before), node_of(proof[-1], after)
-
-
-# Keys and notes: C2SP signed-note, tlog-checkpoint, tlog-cosignature.
-
-
 def strict_base64(text: str) -> bytes:
-    """Decodes; ValueError for white space, missing padding and stray bits."""
     data = base64.b64decode(text.encode("ascii"), validate=True)
     want(base64.b64encode(data).decode("ascii") == text, "not the encoding of its bytes")
     return data
 
 
-@dataclass(frozen=True)
+def hash_of(text: str) -> bytes:
+    data = strict_base64(text)
+    want(len(data) == 32, "no hash")
+    return data
+
+
 class Key:
-    """A public key with its name, as a verifier key writes it."""
+    """A verifier key, ValueError for none of its kind; in a log also whose, where valid, and what it signed."""
 
-    name: str
-    id: str
-    kind: int
-    public: bytes
-
-    @staticmethod
-    def parse(text: str, kind: int) -> Key:
-        name, key_id, encoded = text.split("+", 2)
-        data = strict_base64(encoded)
-        want(re.fullmatch(KEY_NAME, name) and len(data) == 33 and data[0] == kind, "no key of its kind")
-        want(sha256(name.encode(), b"\n", data)[:4].hex() == key_id, "the id is not the key's")
-        return Key(name, key_id, kind, data[1:])
+    def __init__(self, text: str, kind: int) -> None:
+        self.text, self.kind, self.agent, self.first, self.last = text, kind, "", 0, INTEGER_MAX
+        self.name, self.id, encoded = text.split("+", 2)
+        self.data = strict_base64(encoded)
+        self.signed: list[int] = []
+        want(re.fullmatch(KEY_NAME, self.name) and len(self.data) == 33 and self.data[0] == kind, "no key of its kind")
+        want(sha256(self.name.encode(), b"\n", self.data)[:4].hex() == self.id, "the id is not the key's")
 
     def fits(self, signature: bytes, message: bytes) -> bool:
         if self.kind == COSIGNATURE:
             time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
             message = b"cosignature/v1\ntime %d\n" % time + message
         try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+            Ed25519PublicKey.from_public_bytes(self.data[1:]).verify(signature, message)
             return self.kind == ED25519 or time < 2**63
         except (InvalidSignature, ValueError):
             return False
@@ -165,8 +138,8 @@ class Checkpoint:
         want(lines.count("\n") <= SIGNATURES_MAX, "too many signatures")
         self.origin, size, root = text.split("\n")
         want(self.origin and re.fullmatch(r"0|[1-9][0-9]{0,15}", size), "no origin, or no size")
-        self.note, self.text, self.size, self.root = note, (text + "\n").encode(), int(size), strict_base64(root)
-        want(self.size <= INTEGER_MAX and len(self.root) == 32, "a size or a root out of range")
+        self.note, self.text, self.size, self.root = note, (text + "\n").encode(), int(size), hash_of(root)
+        want(self.size <= INTEGER_MAX, "the size is too large")
         self.lines: list[tuple[str, str, bytes]] = []
         for line in lines[:-1].split("\n"):
             dash, name, encoded = line.split(" ")
@@ -174,12 +147,13 @@ class Checkpoint:
             want(dash == "\u2014" and re.fullmatch(KEY_NAME, name) and len(data) > 4, "no signature line")
             self.lines.append((name, data[:4].hex(), data[4:]))
 
-    def signers(self, known: list[Key]) -> set[Key]:
+    def signers(self, known: list[Key]) -> list[Key]:
         """Which of the known keys signed; a line of one that does not fit refuses the note."""
-        by = [(key, line[2]) for line in self.lines for key in known if (key.name, key.id) == line[:2]]
-        for key, signature in by:
-            hold(key.fits(signature, self.text), "checkpoint.signature", None, f"that of {key.name} does not fit")
-        return {key for key, _ in by}
+        for name, key_id, signature in self.lines:
+            for key in known:
+                fits = (key.name, key.id) != (name, key_id) or key.fits(signature, self.text)
+                hold(fits, "checkpoint.signature", None, f"the line of {name} does not fit")
+        return [key for key in known if any((key.name, key.id) == line[:2] for line in self.lines)]
 
 
 class Trust:
@@ -189,21 +163,18 @@ class Trust:
         members = json.loads(data)
         needed = {"origin", "log_key", "key_size", "witnesses", "cosignatures_required"}
         want(needed <= members.keys() <= needed | {"recovery_key", "head"}, "members are missing or unknown")
-        recovery, head = members.get("recovery_key"), members.get("head")
-        self.origin: str = members["origin"]
-        self.log_key = Key.parse(members["log_key"], ED25519)
-        self.recovery_key = None if recovery is None else Key.parse(recovery, ED25519)
-        self.key_size: int = members["key_size"]
-        self.witnesses = [Key.parse(it, COSIGNATURE) for it in members["witnesses"]]
-        self.cosignatures_required: int = members["cosignatures_required"]
+        recovery, head, witnesses = members.get("recovery_key"), members.get("head"), members["witnesses"]
+        self.origin, self.key_size = members["origin"], members["key_size"]
+        self.required: int = members["cosignatures_required"]
+        self.log_key = Key(members["log_key"], ED25519)
+        self.recovery_key = None if recovery is None else Key(recovery, ED25519)
         self.head = None if head is None else Checkpoint(head.encode())
+        want(type(witnesses) is list, "witnesses are no list")
+        self.witnesses = [Key(it, COSIGNATURE) for it in sorted(set(witnesses))]
         want(re.fullmatch(r"[A-Za-z0-9._/-]{1,128}", self.origin), "no origin")
         want(not self.head or self.head.origin == self.origin, "a head of another origin")
-        for number in (self.key_size, self.cosignatures_required):
+        for number in (self.key_size, self.required):
             want(type(number) is int and 0 <= number <= INTEGER_MAX, "a number is none")
-
-
-# Records and keys.
 
 
 class Envelope:
@@ -226,38 +197,24 @@ class Envelope:
             raise Problem("envelope.malformed", seq, str(error)) from error
 
 
-@dataclass
-class Tenure:
-    """A key with the places at which it is valid, and the records that it signed."""
-
-    agent: str
-    key: Key
-    first: int
-    last: int = INTEGER_MAX
-    signed: list[int] = field(default_factory=list)
-
-
 class Keys:
     """The keys of a log, as its records bring and end them."""
 
     def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self.tenures: list[Tenure] = []
+        self.origin, self.all = origin, list[Key]()
 
-    def at(self, agent: str, place: int) -> Optional[Tenure]:
-        return next((it for it in self.tenures if it.agent == agent and it.first <= place <= it.last), None)
+    def at(self, agent: str, place: int) -> Optional[Key]:
+        return next((it for it in self.all if it.agent == agent and it.first <= place <= it.last), None)
 
     def check(self, record: Envelope, body: bytes) -> None:
         """Checks the record's signatures, and takes the keys that it brings."""
         new = old = None
         last = record.seq
-        if record.kind in MEMBERS or record.seq == 0:
+        if record.kind in KEY_EVENTS or record.seq == 0:
             try:
                 event = self._event(record, body[SALT_BYTES:].decode("utf-8"))
-                if record.kind == "log.created":
-                    self._begin(event)
-                else:
-                    new, old = self._tenure(event, record.seq + 1), self._replaced(record, event)
+                if record.kind != "log.created":
+                    new, old = self._key(event, record.seq + 1), self._replaced(record, event)
                     last = event.get("from_seq", record.seq + 1) - 1
             except UNUSABLE as error:
                 raise Problem("key.malformed", record.seq, str(error)) from error
@@ -266,44 +223,43 @@ class Keys:
             old.last = last
             refused = min((seq for seq in old.signed if seq > last), default=None)
             hold(refused is None, "signature.key", refused, f"its key was revoked from {last + 1} on")
-        self.tenures += [new] if new else []
+        self.all += [new] if new else []
 
     def _event(self, record: Envelope, text: str) -> dict[str, Any]:
         want((record.kind == "log.created") == (record.seq == 0), f"{record.kind} has no place here")
         event: dict[str, Any] = json.loads(text)
-        want({name: type(value) for name, value in event.items()} == MEMBERS[record.kind], "its members are others")
+        want({name: type(it) for name, it in event.items()} == KEY_EVENTS[record.kind], "its members are others")
         canonical = json.dumps(event, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         want(record.version == 1 and canonical == text, "another version, or not canonical")
+        if record.kind == "log.created":
+            want(event["format"] == 1 and event["origin"] == self.origin, "another format or origin")
+            agents, first = [it["agent"] for it in event["keys"]], ["log", "operator", "owner"]
+            want(agents in (first, first + ["recovery"]), "other agents than a log begins with")
+            for member in event["keys"]:
+                want(len(member) == 3 and type(member["custodial"]) is bool, "a key's members are others")
+                self.all.append(self._key(member, 0))
         return event
 
-    def _begin(self, event: dict[str, Any]) -> None:
-        want(event["format"] == 1 and event["origin"] == self.origin, "another format or origin")
-        agents, first = [it["agent"] for it in event["keys"]], ["log", "operator", "owner"]
-        want(agents in (first, first + ["recovery"]), "other agents than a log begins with")
-        for member in event["keys"]:
-            want(len(member) == 3 and type(member["custodial"]) is bool, "a key's members are others")
-            self.tenures.append(self._tenure(member, 0))
-
-    def _tenure(self, member: dict[str, Any], first: int) -> Tenure:
-        agent, key = member["agent"], Key.parse(member["key"], ED25519)
+    def _key(self, member: dict[str, Any], first: int) -> Key:
+        key, agent = Key(member["key"], ED25519), member["agent"]
+        key.agent, key.first = agent, first
         named = key.name == (self.origin if agent == "log" else f"{self.origin}/{agent}")
         want(named and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", agent), "the key is not named as its agent asks")
-        want(all(it.key.public != key.public for it in self.tenures), "the log has had this key")
-        return Tenure(agent, key, first)
+        want(all(it.data != key.data for it in self.all), "the log has had this key")
+        return key
 
-    def _replaced(self, record: Envelope, event: dict[str, Any]) -> Optional[Tenure]:
+    def _replaced(self, record: Envelope, event: dict[str, Any]) -> Optional[Key]:
         agent, old = event["agent"], self.at(event["agent"], record.seq)
         if record.kind == "key.registered":
-            had = agent in ("log", "recovery") or any(it.agent == agent for it in self.tenures)
+            had = agent in ("log", "recovery") or any(it.agent == agent for it in self.all)
             want(not had, f"{agent} is not registered")
             return None
-        want(old and old.key.id == event["of"], f"{event['of']} is not the valid key of {agent}")
-        if old and record.kind == "key.revoked":
-            fits = agent != "recovery" and old.first <= event["from_seq"] <= record.seq
-            want(fits, "it cannot be revoked, or not from there")
+        want(old and old.id == event["of"], f"{event['of']} is not the valid key of {agent}")
+        from_seq, first = event.get("from_seq"), old.first if old else 0
+        want(from_seq is None or agent != "recovery" and first <= from_seq <= record.seq, "not revoked from there")
         return old
 
-    def _check_signatures(self, record: Envelope, new: Optional[Tenure]) -> None:
+    def _check_signatures(self, record: Envelope, new: Optional[Key]) -> None:
         seq, kind = record.seq, record.kind
         if kind not in SIGNED:
             hold(not record.signatures, "signature.unexpected", seq, f"{kind} is not signed")
@@ -311,33 +267,36 @@ class Keys:
         subject, asked = SIGNED[kind]
         if new:
             subject, asked = subject + new.agent, new.agent if asked == "itself" else asked
-        by = [self._signer(record, subject, text, new) for text in record.signatures]
-        agents = {it.agent for it in by if it is not new}
-        enough = (asked in agents if asked else agents - {"log", "recovery"}) and (new is None or new in by)
+        signers = [self._signer(record, subject, text, new) for text in record.signatures]
+        agents = {it.agent for it in signers if it is not new}
+        enough = (asked in agents if asked else agents - {"log", "recovery"}) and (not new or new in signers)
         hold(enough, "signature.missing", seq, f"{kind} is not signed by whom it must be")
-        hold(len(by) == (2 if new else 1), "signature.unexpected", seq, f"{kind} is signed by more than it asks for")
-        for tenure in by:
-            tenure.signed.append(seq)
+        hold(len(signers) == (2 if new else 1), "signature.unexpected", seq, f"{kind} is signed by too many")
+        for key in signers:
+            key.signed.append(seq)
 
-    def _signer(self, record: Envelope, subject: str, text: str, new: Optional[Tenure]) -> Tenure:
+    def _signer(self, record: Envelope, subject: str, text: str, new: Optional[Key]) -> Key:
         seq, match = record.seq, SIGNATURE.fullmatch(text)
         agent, key_id, its, encoded = match.groups() if match else ("", "", "", "")
-        fits = its.startswith(subject) if subject in ("policy:", "task:", "ask:") else its == subject
+        fits = its == subject or subject in ("policy:", "task:", "ask:") and its.startswith(subject)
         try:
             want(match and fits, "another form, or another subject")
             signature = strict_base64(encoded)
         except ValueError as error:
             raise Problem("signature.invalid", seq, str(error)) from error
-        by = next((it for it in (*self.tenures, new) if it and (it.agent, it.key.id) == (agent, key_id)), None)
-        if by is None:
+        keys = [*self.all, new] if new else self.all
+        key = next((it for it in keys if (it.agent, it.id) == (agent, key_id)), None)
+        if key is None:
             raise Problem("key.unknown", seq, f"the log has no key {agent}+{key_id}")
-        hold(by is new or by.first <= seq <= by.last, "signature.key", seq, f"{agent}+{key_id} is not valid there")
+        hold(key is new or key.first <= seq <= key.last, "signature.key", seq, f"{agent}+{key_id} is not valid there")
         message = f"antiphon/signature/v1\0{self.origin}\n{record.kind}\n{its}\n".encode() + record.body_sha256
-        hold(by.key.fits(signature, message), "signature.invalid", seq, f"that of {agent} does not fit")
-        return by
+        hold(key.fits(signature, message), "signature.invalid", seq, f"that of {agent} does not fit")
+        return key
 
 
 # The verification.
+
+Records = Iterator[tuple[int, bytes, Optional[bytes]]]  # place, envelope, body: `None` when it was pruned
 
 
 def read(path: Path) -> Optional[bytes]:
@@ -364,27 +323,24 @@ def frames(data: bytes, prefix: int, count: int) -> tuple[list[Optional[bytes]],
 
 
 class Verification:
-    """One run over one folder: what was read, and the statement that comes of it."""
+    """One run: what was read, and the statement that comes of it."""
 
-    def __init__(self, folder: Path, trust: Trust) -> None:
-        self.folder, self.trust, self.keys = folder, trust, Keys(trust.origin)
+    def __init__(self, path: Path, trust: Trust) -> None:
+        self.path, self.trust, self.keys = path, trust, Keys(trust.origin)
         self.leaves: dict[int, bytes] = {}
-        self.statement: dict[str, Any] = {
-            "ok": False, "size": 0, "root": None, "checkpoint_size": None, "pruned": 0, "cosigned_by": [], "problems": []
-        }
+        self.statement: dict[str, Any] = {"root": None, "checkpoint_size": None, "pruned": 0, "cosigned_by": []}
 
     def run(self) -> dict[str, Any]:
+        problems = []
         try:
-            checkpoint = self.read_checkpoint()
-            is_bundle = (self.folder / "bundle.json").exists()
+            checkpoint = self.checkpoint_of(read(self.path / "checkpoint"))
+            is_bundle = (self.path / "bundle.json").exists()
             (self.check_bundle if is_bundle else self.check_log)(checkpoint)
-            self.statement["ok"] = True
         except Problem as problem:
-            self.statement["problems"] = [dict(zip(("code", "seq", "detail"), problem.args))]
-        return {**self.statement, "size": len(self.leaves)}
+            problems = [dict(zip(("code", "seq", "detail"), problem.args))]
+        return {"ok": not problems, "size": len(self.leaves), **self.statement, "problems": problems}
 
-    def read_checkpoint(self) -> Checkpoint:
-        note = read(self.folder / "checkpoint")
+    def checkpoint_of(self, note: Optional[bytes]) -> Checkpoint:
         hold(note is not None, "checkpoint.missing", None, "there is no checkpoint")
         try:
             checkpoint = Checkpoint(note or b"")
@@ -396,23 +352,23 @@ class Verification:
 
     def check_log(self, checkpoint: Checkpoint) -> None:
         self.check_records(self.records_of_log(checkpoint.size))
-        leaves = list(self.leaves.values())
-        root, head = root_of(leaves), self.trust.head
+        leaves, head = list(self.leaves.values()), self.trust.head
+        root = root_of(leaves)
         self.statement["root"] = root.hex()
         hold(root == checkpoint.root, "checkpoint.root", None, f"the records make the root {root.hex()}")
         self.check_tiles(leaves)
         if head:
             hold(head.size <= len(leaves), "head.ahead", None, f"a head of size {head.size} was seen")
             hold(root_of(leaves[: head.size]) == head.root, "head.fork", None, f"another root at size {head.size}")
-        self.check_trust(checkpoint)
+        self.check_seal(checkpoint, self.trust.witnesses, self.trust.required)
 
-    def records_of_log(self, size: int) -> Iterator[tuple[int, bytes, Optional[bytes]]]:
-        """Place, envelope and body of every record; a body that is not there, and not pruned, is empty."""
+    def records_of_log(self, size: int) -> Records:
+        """A body that is not there, and not pruned, is empty: that is none."""
         for start in range(0, size, TILE_WIDTH):
             width = min(TILE_WIDTH, size - start)
-            path = tile_path(start // TILE_WIDTH, width)
-            entries, behind = frames(read(self.folder / "tile/entries" / path) or b"", 2, width)
-            bodies, behind_bodies = frames(read(self.folder / "body" / path) or b"", 4, width)
+            name = tile_path(start // TILE_WIDTH, width)
+            entries, behind = frames(read(self.path / "tile/entries" / name) or b"", 2, width)
+            bodies, behind_bodies = frames(read(self.path / "body" / name) or b"", 4, width)
             bodies += [b""] * (width - len(bodies))
             for seq, entry, body in zip(range(start, size), entries, bodies):
                 yield seq, entry or b"", body
@@ -420,7 +376,7 @@ class Verification:
             hold(not behind, "envelope.malformed", start + width, "bytes behind the last entry")
             hold(not behind_bodies, "body.length", start + width, "bytes behind the last body")
 
-    def check_records(self, records: Iterator[tuple[int, bytes, Optional[bytes]]]) -> None:
+    def check_records(self, records: Records) -> None:
         for seq, entry, body in records:
             record = Envelope(entry, seq)
             hold(record.seq == seq, "chain.seq", seq, f"record {record.seq} stands in its place")
@@ -430,14 +386,15 @@ class Verification:
                 self.statement["pruned"] += 1
                 hold(record.kind not in NEVER_PRUNED, "body.pruned", seq, f"{record.kind} is never pruned")
             else:
-                hold(len(body) == SALT_BYTES + record.body_bytes, "body.length", seq, f"{len(body)} bytes with the salt")
-                whole = sha256(b"antiphon/body/v1\x00", body) == record.body_sha256
-                hold(whole, "body.hash", seq, "the body is not the one of the envelope")
+                whole = len(body) == SALT_BYTES + record.body_bytes
+                hold(whole, "body.length", seq, f"{len(body)} bytes with the salt")
+                fits = sha256(b"antiphon/body/v1\x00", body) == record.body_sha256
+                hold(fits, "body.hash", seq, "the body is not the one of the envelope")
             self.keys.check(record, body or b"")
             self.leaves[seq] = record.leaf
 
     @staticmethod
-    def changed(record: Envelope, later: Iterator[tuple[int, bytes, Optional[bytes]]]) -> int:
+    def changed(record: Envelope, later: Records) -> int:
         """Which of two that disagree was changed: the one after them tells, else it is the earlier."""
         try:
             seq, entry, _ = next(later)
@@ -451,28 +408,40 @@ class Verification:
         while hashes:
             chunks = [hashes[at : at + TILE_WIDTH] for at in range(0, len(hashes), TILE_WIDTH)]
             for index, chunk in enumerate(chunks):
-                path = f"tile/{level}/{tile_path(index, len(chunk))}"
-                tile, seq = read(self.folder / path), index * TILE_WIDTH ** (level + 1)
-                hold(tile is not None, "tile.missing", seq, path)
-                hold(tile == b"".join(chunk), "tile.mismatch", seq, path)
+                name = f"tile/{level}/{tile_path(index, len(chunk))}"
+                tile, seq = read(self.path / name), index * TILE_WIDTH ** (level + 1)
+                hold(tile is not None, "tile.missing", seq, name)
+                hold(tile == b"".join(chunk), "tile.mismatch", seq, name)
             level, hashes = level + 1, [root_of(it) for it in chunks if len(it) == TILE_WIDTH]
 
-    def check_trust(self, checkpoint: Checkpoint) -> None:
+    def check_seal(self, checkpoint: Checkpoint, witnesses: list[Key], required: int) -> None:
         trust, size = self.trust, checkpoint.size
         for agent, key in (("log", trust.log_key), ("recovery", trust.recovery_key)):
             its = self.keys.at(agent, trust.key_size) if trust.key_size <= size else None
-            held = key is None or its is not None and its.key == key
+            held = not key or its and its.text == key.text
             hold(held, "key.untrusted", None, f"the key of {agent} at {trust.key_size} is another")
         log = self.keys.at("log", size)
-        signers = checkpoint.signers(([log.key] if log else []) + trust.witnesses)
-        hold(log is not None and log.key in signers, "checkpoint.signature", None, "the log's key has not signed it")
-        cosigners = sorted(it.name for it in signers if it.kind == COSIGNATURE)
-        self.statement["cosigned_by"] = cosigners
-        hold(len(cosigners) >= trust.cosignatures_required, "cosignature.missing", None, f"only {len(cosigners)} have")
+        signers = checkpoint.signers([*witnesses, log] if log else witnesses)
+        hold(log in signers, "checkpoint.signature", None, "the log's key has not signed it")
+        cosigned_by = sorted(it.name for it in signers if it.kind == COSIGNATURE)
+        self.statement["cosigned_by"] = cosigned_by
+        hold(len(cosigned_by) >= required, "cosignature.missing", None, f"{len(cosigned_by)} of {required} have")
+
+    def check_proven(self, checkpoint: Checkpoint, records: Records, proof_of: Callable[[int], list[bytes]]) -> None:
+        """Checks some records of a log, then that each is in the checkpoint."""
+        self.check_records(records)
+        for seq, leaf in self.leaves.items():
+            proof = proof_of(seq)
+            try:
+                leads = root_by_inclusion(leaf, seq, checkpoint.size, proof) == checkpoint.root
+            except ValueError:
+                leads = False
+            hold(leads, "proof.invalid", seq, "it does not lead from its envelope to the checkpoint")
+        self.statement["root"] = checkpoint.root.hex()
 
     def check_bundle(self, checkpoint: Checkpoint) -> None:
         try:
-            bundle = json.loads(read(self.folder / "bundle.json") or b"")
+            bundle = json.loads(read(self.path / "bundle.json") or b"")
             seqs, outputs = {*bundle["keys"], *bundle["records"]}, bundle["evidence"]
             want(bundle["format"] == 1 and bundle["origin"] == checkpoint.origin, "another format or origin")
             want(0 in seqs and all(type(it) is int and it >= 0 for it in seqs), "no record 0, or no places")
@@ -480,44 +449,40 @@ class Verification:
         except UNUSABLE as error:
             raise Problem("bundle.malformed", None, str(error)) from error
         bodies: list[bytes] = []
-        self.check_records(self.records_of_bundle(sorted(seqs), bodies))
-        for seq, leaf in self.leaves.items():
-            self.check_proof(seq, leaf, checkpoint)
-        self.statement["root"], head = checkpoint.root.hex(), self.trust.head
+        records = self.records_of_bundle(sorted(seqs), bodies)
+        self.check_proven(checkpoint, records, lambda seq: self.read_proof(seq, checkpoint))
+        head = self.trust.head
         if head and head.size == checkpoint.size:
             hold(head.root == checkpoint.root, "head.fork", None, f"another root at size {head.size}")
-        self.check_trust(checkpoint)
+        self.check_seal(checkpoint, self.trust.witnesses, self.trust.required)
         for name in outputs:
-            output = read(self.folder / "evidence" / name)
+            output = read(self.path / "evidence" / name)
             hold(output is not None, "evidence.missing", None, name)
             named = any(name.encode() in body for body in bodies)
             hold(named and sha256(output or b"").hex() == name, "evidence.hash", None, name)
 
-    def records_of_bundle(self, seqs: list[int], bodies: list[bytes]) -> Iterator[tuple[int, bytes, Optional[bytes]]]:
+    def records_of_bundle(self, seqs: list[int], bodies: list[bytes]) -> Records:
         for seq in seqs:
-            entry, body = (read(self.folder / f"records/{seq}.{it}") for it in ("envelope", "body"))
+            entry, body = (read(self.path / f"records/{seq}.{it}") for it in ("envelope", "body"))
             hold(entry is not None, "bundle.malformed", seq, "the record is not there")
             bodies.append(body or b"")
             yield seq, entry or b"", body
 
-    def check_proof(self, seq: int, leaf: bytes, checkpoint: Checkpoint) -> None:
-        text, _, note = (read(self.folder / f"records/{seq}.tlog-proof") or b"").partition(b"\n\n")
-        code = "proof.malformed"
+    def read_proof(self, seq: int, checkpoint: Checkpoint) -> list[bytes]:
+        text, _, note = (read(self.path / f"records/{seq}.tlog-proof") or b"").partition(b"\n\n")
         try:
             first, index, *lines = text.decode("ascii").split("\n")
-            hashes = [strict_base64(it) for it in lines]
             want(first == "c2sp.org/tlog-proof@v1" and index == f"index {seq}", "another format or index")
-            want(all(len(it) == 32 for it in hashes), "a hash is none")
-            code = "proof.invalid"
-            leads = root_by_inclusion(leaf, seq, checkpoint.size, hashes) == checkpoint.root
-            want(leads and note == checkpoint.note, "it leads to another checkpoint")
+            hashes = [hash_of(line) for line in lines]
         except ValueError as error:
-            raise Problem(code, seq, str(error)) from error
+            raise Problem("proof.malformed", seq, str(error)) from error
+        hold(note == checkpoint.note, "proof.invalid", seq, "it repeats another checkpoint")
+        return hashes
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Verifies what a ledger of Antiphon shows.")
-    parser.add_argument("path", type=Path, help="an exported folder or an evidence bundle")
+def answer(verify: Callable[[Path, Trust], dict[str, Any]], description: str) -> int:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("path", type=Path)
     parser.add_argument("--trust", type=Path, required=True, help="the trust file")
     arguments = parser.parse_args()
     try:
@@ -525,10 +490,10 @@ def main() -> int:
     except (OSError, *UNUSABLE) as error:
         print(f"the trust file cannot be used: {error}", file=sys.stderr)
         return 78
-    result = Verification(arguments.path, trust).run()
+    result = verify(arguments.path, trust)
     print(json.dumps(result, separators=(",", ":")))
     return 0 if result["ok"] else 5
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(lambda path, trust: Verification(path, trust).run(), "Verifies a folder that a ledger exported."))

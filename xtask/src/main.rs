@@ -18,6 +18,7 @@ mod mutants;
 mod owner;
 mod process;
 mod random;
+mod tamper;
 mod test;
 mod tools;
 
@@ -42,6 +43,8 @@ enum Command {
     Test,
     /// Kill the owner at random instants under load, then account for every promise.
     Crash(crash::Options),
+    /// Damage a ledger in every way and hear what two verifiers say.
+    Tamper(tamper::Options),
     /// Build with bugs planted one by one; each must be caught by the suite that guards it.
     Mutants(mutants::Options),
     /// Measure the binary against its floors and compare with the limits.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test => test::run(),
         Command::Crash(options) => crash::run(&options),
+        Command::Tamper(options) => tamper::run(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),

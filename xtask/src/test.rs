@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::process::{cargo, tee};
+use crate::process::{cargo, repository, tee};
 use crate::{bench, binary, crash, tools};
 
 /// Kills of the crash harness.
@@ -45,6 +45,7 @@ pub(crate) fn run() -> Result<()> {
         ]);
         done(&mut doc)
     });
+    tally.step("second verifier", second_verifier);
     tally.step("suites", suites);
     let mut built = None;
     tally.step("release build", || {
@@ -135,6 +136,13 @@ fn done(command: &mut Command) -> Result<Count> {
 /// `main`, because they run themselves as other programs; `cargo test` runs every kind.
 fn suites() -> Result<Count> {
     tests(cargo().args(["test", "--workspace", "--no-fail-fast"]))
+}
+
+/// The second verifier's own tests; the suites hold it against the first.
+fn second_verifier() -> Result<Count> {
+    let mut python = Command::new("python3");
+    python.args(["-B", "-m", "unittest", "--quiet"]);
+    done(python.current_dir(repository().join("tools")))
 }
 
 fn tests(command: &mut Command) -> Result<Count> {

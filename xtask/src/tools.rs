@@ -1,4 +1,4 @@
-//! Programs that the suites call: found, or installed when that is allowed.
+//! Programs that the suites call, and modules of Python: found, or installed when that is allowed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,41 +7,53 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-/// A program that some suite needs, and the Debian package that has it.
+/// What some suite needs, and the Debian package that has it.
 struct Tool {
-    program: &'static str,
+    part: Part,
     package: &'static str,
     used_for: &'static str,
 }
 
+/// What it is and how it is called.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Program(&'static str),
+    PythonModule(&'static str),
+}
+
 const TOOLS: &[Tool] = &[
     Tool {
-        program: "git",
+        part: Part::Program("git"),
         package: "git",
         used_for: "tidy: the list of tracked files",
     },
     Tool {
-        program: "python3",
+        part: Part::Program("python3"),
         package: "python3",
-        used_for: "task programs, power cuts",
+        used_for: "task programs, power cuts, the second verifier",
     },
     Tool {
-        program: "strace",
+        part: Part::PythonModule("cryptography"),
+        package: "python3-cryptography",
+        used_for: "the second verifier",
+    },
+    Tool {
+        part: Part::Program("strace"),
         package: "strace",
         used_for: "the Nth system call fails",
     },
     Tool {
-        program: "mkfs.ext4",
+        part: Part::Program("mkfs.ext4"),
         package: "e2fsprogs",
         used_for: "power cuts",
     },
     Tool {
-        program: "losetup",
+        part: Part::Program("losetup"),
         package: "util-linux",
         used_for: "power cuts",
     },
     Tool {
-        program: "mount",
+        part: Part::Program("mount"),
         package: "mount",
         used_for: "power cuts, full disks",
     },
@@ -49,15 +61,12 @@ const TOOLS: &[Tool] = &[
 
 /// Makes sure that every tool is there.
 pub(crate) fn ensure() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS
-        .iter()
-        .filter(|tool| find(tool.program).is_none())
-        .collect();
+    let missing = missing();
     if missing.is_empty() {
         return Ok(());
     }
     for tool in &missing {
-        println!("missing: {} ({})", tool.program, tool.used_for);
+        println!("missing: {} ({})", tool.package, tool.used_for);
     }
     let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
     if !is_root() || find("apt-get").is_none() {
@@ -69,7 +78,29 @@ pub(crate) fn ensure() -> Result<()> {
             .env("DEBIAN_FRONTEND", "noninteractive")
             .args(["install", "-y", "-qq", "--no-install-recommends"])
             .args(packages),
-    )
+    )?;
+    match self::missing().first() {
+        None => Ok(()),
+        Some(tool) => bail!(
+            "{} is installed, and {:?} not found",
+            tool.package,
+            tool.part
+        ),
+    }
+}
+
+fn missing() -> Vec<&'static Tool> {
+    TOOLS.iter().filter(|tool| !is_there(tool.part)).collect()
+}
+
+fn is_there(part: Part) -> bool {
+    match part {
+        Part::Program(program) => find(program).is_some(),
+        Part::PythonModule(module) => {
+            let mut python = Command::new("python3");
+            process::output_of(python.args(["-c", &format!("import {module}")])).is_ok()
+        }
+    }
 }
 
 /// Where `program` is, looked up on PATH and in the administrator's folders.
