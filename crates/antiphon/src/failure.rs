@@ -215,7 +215,7 @@ fn exit_of_owner(error: &OwnerError) -> Exit {
         OwnerError::Engine(EngineError::Apply(_) | EngineError::Unverified(_)) => {
             Exit::VerificationFailed
         }
-        OwnerError::Files(_) => Exit::Unusable,
+        OwnerError::Files(_) | OwnerError::Engine(EngineError::Signer(_)) => Exit::Unusable,
         OwnerError::Engine(_) | OwnerError::Executor(_) | OwnerError::Spawner(_) => Exit::LogIo,
     }
 }

@@ -3,6 +3,8 @@
 use crate::guard::{Mode, Switch};
 use crate::id::Id;
 use crate::name::{RuleName, TaskName};
+use crate::record::{KeyRegistered, KeyRevoked, KeyRotated, LogCut, LogRestored};
+use crate::state::KeyFault;
 
 /// A request to the machine that is no signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,16 @@ pub enum Control {
         /// Who asks.
         by: String,
     },
+    /// Bring the first key of an agent.
+    RegisterKey(Box<KeyRegistered>),
+    /// Put a key in the place of an agent's valid one.
+    RotateKey(Box<KeyRotated>),
+    /// Take back an agent's valid key, from a place on, and put another in its place.
+    RevokeKey(Box<KeyRevoked>),
+    /// Record that the log was cut, after it was.
+    RecordCut(Box<LogCut>),
+    /// Record that the log goes on from a backup, after it was restored.
+    RecordRestored(Box<LogRestored>),
     /// Close the breaker of a rule that fed itself.
     CloseBreaker {
         /// The rule.
@@ -125,6 +137,15 @@ pub enum Refusal {
     /// The task is not in the configuration any more.
     #[error("the task is not in the configuration")]
     NoSuchTask,
+    /// No event about keys can say so.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+    /// Only the program says so of itself.
+    #[error("that name stands for the program itself; act under another")]
+    ReservedName,
+    /// The log has not so many records, or another epoch.
+    #[error("it says of the log what it is not")]
+    Mismatched,
     /// A guard forbids it.
     #[error("a guard forbids it")]
     Guarded,

@@ -70,16 +70,23 @@ impl KeyText {
         let (name, id, digits) = parts(text).ok_or(KeyTextError)?;
         let public = public_key(digits).ok_or(KeyTextError)?;
         let is_named = name.bytes().all(|byte| byte.is_ascii_graphic()) && !name.is_empty();
-        let mut hashed = Vec::with_capacity(name.len().saturating_add(34));
-        hashed.extend_from_slice(name.as_bytes());
-        hashed.push(b'\n');
-        hashed.extend_from_slice(&public);
-        let digest = Digest::of(&hashed).to_string();
-        if is_named && digest.get(..ID_DIGITS) == Some(id) {
+        if is_named && KeyId::new(id) == Ok(id_of(name, &public)) {
             Ok(Self(Arc::from(text)))
         } else {
             Err(KeyTextError)
         }
+    }
+
+    /// The key of `name` with the public key `public`.
+    ///
+    /// # Errors
+    /// [`KeyTextError`] when no key may have the name.
+    pub fn of(name: &str, public: &[u8; 32]) -> Result<Self, KeyTextError> {
+        let mut key = [ED25519; 33];
+        if let Some((_algorithm, rest)) = key.split_first_mut() {
+            rest.copy_from_slice(public);
+        }
+        Self::new(&format!("{name}+{}+{}", id_of(name, &key), base64(&key)))
     }
 
     /// The whole text.
@@ -159,6 +166,14 @@ impl KeyId {
     }
 }
 
+impl KeyId {
+    /// The four bytes that the digits write.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 4] {
+        self.0
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", u32::from_be_bytes(self.0))
@@ -209,16 +224,35 @@ fn public_key(digits: &str) -> Option<[u8; 33]> {
     (key.first() == Some(&ED25519)).then_some(key)
 }
 
-/// What one digit of Base64 (RFC 4648, section 4) stands for.
+/// The id of the key of `name`: of its algorithm's byte and its public key.
+fn id_of(name: &str, key: &[u8; 33]) -> KeyId {
+    let mut hashed = Vec::with_capacity(name.len().saturating_add(34));
+    hashed.extend_from_slice(name.as_bytes());
+    hashed.push(b'\n');
+    hashed.extend_from_slice(key);
+    let Digest([first, second, third, fourth, ..]) = Digest::of(&hashed);
+    KeyId([first, second, third, fourth])
+}
+
+/// The digits of Base64 (RFC 4648, section 4), in order of what they stand for.
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+fn base64(key: &[u8; 33]) -> String {
+    let (triples, _) = key.as_chunks::<3>();
+    let digits = triples.iter().flat_map(|[high, middle, low]| {
+        let bits = u32::from_be_bytes([0, *high, *middle, *low]);
+        [18, 12, 6, 0].map(|shift| {
+            let place = usize::try_from((bits >> shift) & 63).unwrap_or(0);
+            char::from(DIGITS.get(place).copied().unwrap_or(b'='))
+        })
+    });
+    digits.collect()
+}
+
+/// What one digit of Base64 stands for.
 fn base64_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'A'..=b'Z' => Some(digit.wrapping_sub(b'A')),
-        b'a'..=b'z' => Some(digit.wrapping_sub(b'a').wrapping_add(26)),
-        b'0'..=b'9' => Some(digit.wrapping_sub(b'0').wrapping_add(52)),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    }
+    let place = DIGITS.iter().position(|known| *known == digit)?;
+    u8::try_from(place).ok()
 }
 
 #[cfg(test)]
@@ -242,6 +276,22 @@ mod tests {
                 assert!(changed == KEY || read.is_err(), "{changed}");
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_is_written_from_its_parts_reads_back() {
+        let key = KeyText::of("a/owner", &[0xfb; 32]).unwrap();
+        assert_eq!(key.name(), "a/owner");
+        assert_eq!(KeyText::new(key.as_str()), Ok(key.clone()));
+        assert_eq!(
+            key.public_text(),
+            "Afv7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7"
+        );
+        assert_ne!(
+            key.id(),
+            KeyText::of("a/operator", &[0xfb; 32]).unwrap().id()
+        );
+        assert_eq!(KeyText::of("a b", &[1; 32]), Err(KeyTextError));
     }
 
     fn check(text: &str) {

@@ -105,3 +105,11 @@ pub const LINEAGE_MAX: usize = 16;
 /// The least age at which bodies are pruned, ms of elapsed time (30 days): idempotency keys live as
 /// long and are indexed anew from them, and so long a dead letter, a wait or a run may need them.
 pub const BODY_AGE_MS_MIN: u64 = 30 * 24 * 3_600 * 1_000;
+/// Agents that have keys.
+pub const KEY_AGENTS_MAX: usize = 64;
+/// Keys that one agent has had before its valid one.
+pub const KEYS_REPLACED_MAX: usize = 256;
+/// Age at which a key is rotated by the owner that holds it, ms of elapsed time (90 days).
+pub const KEY_AGE_MS_MAX: u64 = 90 * 24 * 3_600 * 1_000;
+/// How long the log's key still signs checkpoints after it was rotated, ms of elapsed time (24 hours).
+pub const KEY_GRACE_MS: u64 = 24 * 3_600 * 1_000;

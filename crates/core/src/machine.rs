@@ -12,21 +12,17 @@ mod lease;
 mod park;
 mod room;
 mod settle;
+mod signed;
 mod timers;
 
 use std::sync::Arc;
 
-use crate::control::{Control, Refusal};
-use crate::guard::{Guards, Mode, Switch};
+use crate::control::Control;
 use crate::id::Id;
 use crate::input::{Event, Input, Output, Owner, Reply};
 use crate::limits::{LIVE_RUNS_MAX, WALL_JUMP_MS};
-use crate::name::TaskName;
 use crate::policy::Policy;
-use crate::record::{
-    Body, ClockJumped, ConfigApplied, GuardChanged, LogCreated, OwnerStarted, RawDocument, Record,
-    SnapshotTaken, TaskChanged,
-};
+use crate::record::{Body, ClockJumped, LogCreated, OwnerStarted, Record, SnapshotTaken};
 use crate::signal::Origin;
 use crate::state::{ApplyError, STATE_VERSION, State};
 use crate::time::Boot;
@@ -251,34 +247,30 @@ impl<'m> Step<'m> {
     }
 
     fn configure(&mut self, policy: Arc<Policy>) {
-        if self.state().policy != Some(policy.digest()) {
-            let Ok(text) = serde_json::value::RawValue::from_string(policy.text().to_owned())
-            else {
-                self.output.reply = Reply::Refused(Refusal::Guarded);
-                return;
-            };
-            let applied = ConfigApplied {
-                digest: policy.digest(),
-                evaluator: EVALUATOR.to_owned(),
-                policy: Box::new(RawDocument(text)),
-            };
-            self.record(Body::ConfigApplied(Box::new(applied)));
+        match signed::of_policy(self.state(), &policy) {
+            Ok(applied) => {
+                if let Some(applied) = applied {
+                    self.record_signed(applied);
+                }
+                self.machine.policy = policy;
+                self.machine.is_configured = true;
+            }
+            Err(refusal) => self.output.reply = Reply::Refused(refusal),
         }
-        self.machine.policy = policy;
-        self.machine.is_configured = true;
     }
 
     fn control(&mut self, control: Control) {
+        match signed::of_control(self.state(), &control) {
+            Ok(Some(body)) => self.record_signed(body),
+            Ok(None) => self.control_unsigned(control),
+            Err(refusal) => self.output.reply = Reply::Refused(refusal),
+        }
+    }
+
+    fn control_unsigned(&mut self, control: Control) {
         match control {
-            Control::SetMode { mode, by, reason } => self.set_mode(mode, by, reason),
-            Control::SwitchSeen {
-                switch,
-                maintenance,
-            } => self.switch_seen(switch, maintenance),
             Control::Cancel { run, by } => self.cancel(&run, by),
             Control::RetryRun { ended, by } => self.replan(&ended, by),
-            Control::Answer { ask, permit, by } => self.answer(&ask, permit, by),
-            Control::SetTask { task, enabled, by } => self.set_task(task, enabled, by),
             Control::ReplayLetter { letter, by } => self.replay(&letter, &by),
             Control::PurgeLetters {
                 letters,
@@ -288,62 +280,16 @@ impl<'m> Step<'m> {
                 self.purge(letters, older_than_ms, &by);
             }
             Control::CloseBreaker { rule, by } => self.close_breaker(rule, by),
-        }
-    }
-
-    fn set_mode(&mut self, mode: Mode, by: String, reason: String) {
-        let guards = Guards {
-            mode,
-            ..self.state().guards
-        };
-        if mode == Mode::Normal && guards.switch != Switch::Clear {
-            self.output.reply = Reply::Refused(Refusal::SwitchEngaged);
-            return;
-        }
-        self.change_guards(guards, by, reason);
-    }
-
-    fn switch_seen(&mut self, switch: Switch, maintenance: bool) {
-        // A killswitch outlives its file: only `stop resume` lets work go on.
-        let held = self.state().guards;
-        let mode = if switch == Switch::Clear {
-            held.mode
-        } else {
-            Mode::Kill
-        };
-        let guards = Guards {
-            maintenance,
-            mode,
-            switch,
-        };
-        self.change_guards(guards, "files".to_owned(), String::new());
-    }
-
-    fn change_guards(&mut self, guards: Guards, by: String, reason: String) {
-        if guards == self.state().guards {
-            return;
-        }
-        self.record(Body::GuardChanged(Box::new(GuardChanged {
-            by,
-            guards,
-            reason,
-        })));
-        if guards.kill_work() {
-            self.stop_all();
-        }
-    }
-
-    fn set_task(&mut self, task: TaskName, enabled: Option<bool>, by: String) {
-        if !self.state().tasks.contains_key(&task) {
-            self.output.reply = Reply::Refused(Refusal::NoSuchTask);
-            return;
-        }
-        if self.state().overrides.get(&task).copied() != enabled {
-            self.record(Body::TaskChanged(Box::new(TaskChanged {
-                by,
-                enabled,
-                task,
-            })));
+            // What is signed when it changes something changed nothing.
+            Control::SetMode { .. }
+            | Control::SwitchSeen { .. }
+            | Control::Answer { .. }
+            | Control::SetTask { .. }
+            | Control::RegisterKey(_)
+            | Control::RotateKey(_)
+            | Control::RevokeKey(_)
+            | Control::RecordCut(_)
+            | Control::RecordRestored(_) => {}
         }
     }
 }

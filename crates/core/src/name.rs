@@ -1,6 +1,6 @@
 //! Names that people choose: checked once at the edge, then carried as types.
 //!
-//! Every name is 1 to 128 bytes of ASCII letters, digits and `_ - . :`, and starts with a letter
+//! A name is 1 to 128 bytes of ASCII letters, digits and `_ - . :`, and starts with a letter
 //! or a digit, so that it can stand in a file name, a log line, a URL and a metric unescaped. The
 //! one that nobody chooses is a worker's, `worker:SIGNAL>TASK`, a [`RuleName`] that no rule of
 //! people can have.
@@ -42,6 +42,14 @@ fn worker_parts(text: &str) -> Option<(&str, &str)> {
 
 fn is_rule_name(text: &str) -> bool {
     is_name(text) || worker_parts(text).is_some()
+}
+
+/// Bytes of the name of an agent, which stands in every signature.
+const AGENT_BYTES_MAX: usize = 64;
+
+fn is_agent_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    is_name(text) && text.len() <= AGENT_BYTES_MAX && text.bytes().all(fits)
 }
 
 macro_rules! name {
@@ -128,8 +136,8 @@ name!(
     LockName, "lock name"
 );
 name!(
-    /// The name of an agent, an identity that acts.
-    AgentName, "agent name"
+    /// The name of an agent, an identity that acts: at most 64 letters, digits and `_ -`.
+    AgentName, "agent name", is_agent_name
 );
 name!(
     /// The name of a monitor.
@@ -171,6 +179,17 @@ mod tests {
         check(&"x".repeat(128), true);
         check(&"x".repeat(129), false);
     }
+
+    #[test]
+    fn the_name_of_an_agent_can_stand_in_a_signature() {
+        for right in ["LARS", "a-1_b", &"x".repeat(64)] {
+            assert!(AgentName::new(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "a.b", "a:b", "a+b", "-a", &"x".repeat(65)] {
+            assert!(AgentName::new(wrong).is_err(), "{wrong}");
+        }
+    }
+
     #[test]
     fn the_longest_worker_has_a_name_that_reads_back_and_is_no_signal() {
         let (on, task) = ("s".repeat(128), "t".repeat(128));

@@ -13,18 +13,23 @@ mod letter;
 mod log;
 mod run;
 mod signal;
+mod subject;
 
 pub use guard::{GuardChanged, TaskChanged};
 pub use key::{FirstKey, KeyRegistered, KeyRevoked, KeyRotated};
 pub use letter::{LetterParked, LettersPurged, Payload};
-pub use log::{ClockJumped, ConfigApplied, LogCreated, OwnerStarted, RawDocument, SnapshotTaken};
+pub use log::{
+    ClockJumped, ConfigApplied, LogCreated, LogCut, LogRestored, OwnerStarted, RawDocument,
+    RefusedHead, SnapshotTaken,
+};
 pub use run::{
-    Evidence, Next, ReportRefused, Returned, RunCancelled, RunLeased, RunReplanned, RunReturned,
-    RunSettled, RunStopping,
+    Evidence, Next, ReportRefused, Returned, RunCancelled, RunLeased, RunPlanned, RunReplanned,
+    RunReturned, RunSettled, RunStopping,
 };
 pub use signal::{
     Armed, Ask, AskAnswered, BreakerChanged, Cleared, RuleVerdict, SignalAccepted, Verdict,
 };
+pub use subject::{BY_DEADLINE, BY_FILES, NewKey, Subject, is_program};
 
 /// One thing that happened, at its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,12 +106,22 @@ bodies! {
     ConfigApplied(ConfigApplied) = "config.applied",
     /// A guard changed.
     GuardChanged(GuardChanged) = "guard.changed",
+    /// An agent got its first key.
+    KeyRegistered(KeyRegistered) = "key.registered",
+    /// A key was taken back from a place on, and another took its place.
+    KeyRevoked(KeyRevoked) = "key.revoked",
+    /// A key took the place of another.
+    KeyRotated(KeyRotated) = "key.rotated",
     /// Something became a dead letter.
     LetterParked(LetterParked) = "letter.parked",
     /// Dead letters were dropped.
     LettersPurged(LettersPurged) = "letters.purged",
     /// The log began.
     LogCreated(LogCreated) = "log.created",
+    /// What followed in the log was given up.
+    LogCut(LogCut) = "log.cut",
+    /// The log goes on from a backup.
+    LogRestored(LogRestored) = "log.restored",
     /// An owner opened the log.
     OwnerStarted(OwnerStarted) = "owner.started",
     /// A report came for a lease that has been settled or never was.
@@ -115,6 +130,8 @@ bodies! {
     RunCancelled(RunCancelled) = "run.cancelled",
     /// An attempt got a lease; its token is this record's sequence number.
     RunLeased(RunLeased) = "run.leased",
+    /// An ask that was permitted planned its runs.
+    RunPlanned(RunPlanned) = "run.planned",
     /// A run that had ended was planned again, as a new run.
     RunReplanned(RunReplanned) = "run.replanned",
     /// A lease went back uncounted.

@@ -5,8 +5,10 @@
 //! record 0 or from any recorded snapshot gives the same bytes.
 
 mod apply;
+mod keys;
 
 pub use apply::ApplyError;
+pub use keys::{ActiveKey, AgentKeys, KeyFault, Keys, ReplacedKey};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,6 +37,8 @@ pub struct State {
     pub expectations: BTreeMap<Id, Vec<Expectation>>,
     /// The guards.
     pub guards: Guards,
+    /// The keys of its agents.
+    pub keys: Keys,
     /// Dead letters that are kept.
     pub letters: BTreeMap<Id, Letter>,
     /// The log's id; `None` before record 0.
@@ -43,6 +47,8 @@ pub struct State {
     pub next_seq: u64,
     /// Tasks that were enabled or disabled over the configuration.
     pub overrides: BTreeMap<TaskName, bool>,
+    /// The ask that the last record permitted, when it has a task: the next record plans its runs.
+    pub permitted: Option<OpenAsk>,
     /// The policy in force; `None` before the first.
     pub policy: Option<Digest>,
     /// What rules remember, by name.

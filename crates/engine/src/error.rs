@@ -4,6 +4,7 @@ use antiphon_core::record::CodecError;
 use antiphon_core::state::ApplyError;
 
 use crate::fail::Failed;
+use crate::ports::signer::SignerError;
 use crate::ports::store::StoreError;
 use crate::ports::views::ViewError;
 use crate::read::ReadError;
@@ -32,6 +33,9 @@ pub enum EngineError {
     /// The system gave no randomness.
     #[error("no randomness for salts")]
     Entropy(#[source] std::io::Error),
+    /// A key that must sign is not held here, or keys cannot be made.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// A fail-point of a build for tests.
     #[error(transparent)]
     Step(#[from] Failed),
@@ -54,6 +58,7 @@ impl EngineError {
             | EngineError::Unverified(_) => "store.damaged",
             EngineError::Read(ReadError::Body { .. }) => "store.version",
             EngineError::Views(_) | EngineError::Entropy(_) => "store.io",
+            EngineError::Signer(error) => error.code(),
             EngineError::ExecutorLost(_) => "engine.executor_lost",
             EngineError::Codec(_) | EngineError::Step(_) | EngineError::Bug(_) => "engine.bug",
         }

@@ -4,6 +4,7 @@
 //! an answer means on a wire (`antiphon-http`), where inputs come from.
 
 mod intake;
+mod presigned;
 mod status;
 
 use std::sync::Arc;
@@ -12,13 +13,16 @@ use antiphon_core::control::{Control, Refusal};
 use antiphon_core::guard::{Mode, Switch};
 use antiphon_core::id::Id;
 use antiphon_core::input::{Event, Reply};
+use antiphon_core::key::KeyText;
 use antiphon_core::policy::Policy;
 use antiphon_core::signal::{Draft, Origin};
+use antiphon_core::state::Keys;
 use antiphon_ledger::TreeHead;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::gate::Gate;
 use crate::ports::clock::Clock;
+pub use presigned::{Presigned, Preview};
 pub use status::{Notes, OpenAsk, Status};
 
 /// Signals that may wait for the loop; a producer that finds the lane full waits its turn.
@@ -61,6 +65,24 @@ pub enum SubmitError {
     /// The machine refused it.
     #[error("{0}")]
     Refused(Refusal),
+    /// What came signed is not what would be recorded, or not signed so.
+    #[error("the signature does not fit what would be recorded")]
+    SignatureMismatch,
+    /// It is signed by a key that is not valid now, or by whom it must not be.
+    #[error("it is signed by a key that is not valid now, or by an agent that does not sign it")]
+    SignatureKey,
+    /// Who must sign it holds the key himself.
+    #[error("{agent} must sign it: the program does not hold the key")]
+    SignatureMissing {
+        /// The agent.
+        agent: String,
+    },
+    /// A key that the program must hold is not there.
+    #[error("the key {} of {} is not held here", key.id(), key.name())]
+    KeyMissing {
+        /// The key.
+        key: KeyText,
+    },
     /// The new configuration is not usable; the old one stays in force entirely.
     #[error("the configuration is not usable: {0}")]
     Unusable(String),
@@ -78,6 +100,11 @@ impl SubmitError {
             SubmitError::DiskFull => "engine.disk_full",
             SubmitError::KeyConflict { .. } => "engine.key_conflict",
             SubmitError::Suspect { .. } => "input.suspect",
+            SubmitError::SignatureMismatch => "signature.mismatch",
+            SubmitError::SignatureKey => "signature.key",
+            SubmitError::SignatureMissing { .. } => "signature.missing",
+            SubmitError::KeyMissing { .. } => "key.missing",
+            SubmitError::Refused(Refusal::Key(fault)) => fault.code(),
             SubmitError::Refused(Refusal::NotFound) => "engine.not_found",
             SubmitError::Refused(Refusal::NotEnded) => "engine.not_ended",
             SubmitError::Refused(_) => "engine.refused",
@@ -93,6 +120,10 @@ impl SubmitError {
             SubmitError::Full | SubmitError::DiskFull | SubmitError::Closed => true,
             SubmitError::KeyConflict { .. }
             | SubmitError::Suspect { .. }
+            | SubmitError::SignatureMismatch
+            | SubmitError::SignatureKey
+            | SubmitError::SignatureMissing { .. }
+            | SubmitError::KeyMissing { .. }
             | SubmitError::Refused(_)
             | SubmitError::Unusable(_) => false,
         }
@@ -104,8 +135,20 @@ impl SubmitError {
 pub(crate) struct Request {
     pub(crate) event: Event,
     pub(crate) answer: oneshot::Sender<Result<Answered, SubmitError>>,
-    /// Whether whoever asks has shut the gate and waits for the record of that.
-    pub(crate) has_shut_gate: bool,
+    pub(crate) purpose: Purpose,
+}
+
+/// What an event is given for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// To be stepped.
+    Step,
+    /// To be stepped; whoever asks has shut the gate and waits for the record of that.
+    Stop,
+    /// To be stepped if what came signed fits.
+    Presigned(Box<Presigned>),
+    /// To be known before it is signed.
+    Preview,
 }
 
 impl Request {
@@ -116,7 +159,7 @@ impl Request {
         Self {
             event,
             answer,
-            has_shut_gate: false,
+            purpose: Purpose::Step,
         }
     }
 }
@@ -128,6 +171,8 @@ pub(crate) enum Answered {
     Machine(Reply),
     /// The key was known: it is this signal's.
     Duplicate { id: Id, seq: u64 },
+    /// What would be recorded.
+    Preview(Box<Preview>),
 }
 
 impl Answered {
@@ -138,7 +183,7 @@ impl Answered {
             Answered::Machine(Reply::Refused(why)) => Err(SubmitError::Refused(why)),
             Answered::Machine(Reply::Parked { letter, .. }) => Err(SubmitError::Suspect { letter }),
             Answered::Machine(reply) => Ok(reply),
-            Answered::Duplicate { .. } => Ok(Reply::Done),
+            Answered::Duplicate { .. } | Answered::Preview(_) => Ok(Reply::Done),
         }
     }
 }
@@ -150,6 +195,7 @@ pub struct Handle {
     pub(crate) controls: mpsc::Sender<Request>,
     pub(crate) heads: watch::Receiver<TreeHead>,
     pub(crate) high_water: watch::Receiver<u64>,
+    pub(crate) keys: watch::Receiver<Arc<Keys>>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) notes: Arc<Notes>,
@@ -253,7 +299,7 @@ impl Handle {
         let request = Request {
             event,
             answer,
-            has_shut_gate: true,
+            purpose: Purpose::Stop,
         };
         if let Err(mpsc::error::TrySendError::Full(request)) = self.controls.try_send(request) {
             self.gate.emptied(kill).await;
@@ -296,6 +342,12 @@ impl Handle {
     #[must_use]
     pub fn high_water(&self) -> watch::Receiver<u64> {
         self.high_water.clone()
+    }
+
+    /// The keys of the log's agents as far as they are durable; wakes whenever one changes.
+    #[must_use]
+    pub fn keys(&self) -> watch::Receiver<Arc<Keys>> {
+        self.keys.clone()
     }
 
     /// The policy in force; wakes whenever another comes into force.

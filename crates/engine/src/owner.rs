@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use antiphon_core::id::Id;
-use antiphon_core::machine::LOG_FORMAT;
 use antiphon_core::policy::Policy;
-use antiphon_core::record::{Body, LogCreated};
+use antiphon_core::record::Body;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +22,7 @@ use crate::ports::clock::Clock;
 use crate::ports::effector::Effector;
 use crate::ports::entropy::Entropy;
 use crate::ports::executor::{Executor, ExecutorEvent};
+use crate::ports::signer::Signer;
 use crate::ports::stop_switch::StopSwitch;
 use crate::ports::store::{LogReader, Store};
 use crate::ports::views::{KeyIndex, ViewBuilder};
@@ -52,6 +52,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Box<dyn Entropy>,
+    /// The keys that the program holds.
+    pub signer: Arc<dyn Signer>,
     /// What packs brought.
     pub registry: Arc<Registry>,
     /// Sees every record once it is durable, in order, on the projector's thread.
@@ -126,7 +128,8 @@ impl Owner {
     /// `policy` in force; all of that is durable when this returns.
     ///
     /// # Errors
-    /// [`EngineError`] when the log cannot be opened, read or verified.
+    /// [`EngineError`] when the log cannot be opened, read or verified, or a key that signs what the
+    /// program does is not held here.
     ///
     /// # Cancel safety
     /// Not cancel safe: dropping the future leaves a root that the next owner recovers.
@@ -166,17 +169,13 @@ impl Owner {
                 clock: ports.clock.clone(),
                 entropy: ports.entropy,
                 feed,
+                signer: ports.signer.clone(),
             },
             &options,
             shutdown.clone(),
         )?;
         if is_new {
-            turn.create(LogCreated {
-                format: LOG_FORMAT,
-                id,
-                origin: options.origin.clone(),
-                version: options.version.clone(),
-            })?;
+            turn.create(id, &options, ports.signer.as_ref())?;
         }
         turn.start(&options, policy).await?;
         let policies = handle.policy();

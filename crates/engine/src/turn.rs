@@ -21,6 +21,7 @@ use std::time::Duration;
 use antiphon_core::input::Event;
 use antiphon_core::machine::Machine;
 use antiphon_core::policy::Policy;
+use antiphon_core::state::Keys;
 use antiphon_ledger::TreeHead;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -40,7 +41,7 @@ pub(crate) use dispatch::Starting;
 use ingest::Taken;
 pub(crate) use ingest::{Admission, Lanes};
 pub(crate) use prune::Pruner;
-pub(crate) use seal::{Sealer, Staged};
+pub(crate) use seal::{Sealer, Signing, Staged};
 pub(crate) use snapshot::Snapshots;
 pub(crate) use status::StatusBoard;
 
@@ -70,6 +71,8 @@ pub(crate) struct Turn {
     pub(crate) feed: Feed,
     /// The policy in force, for whoever follows it.
     pub(crate) policies: Arc<watch::Sender<Arc<Policy>>>,
+    /// The log's keys, for whoever signs with them.
+    pub(crate) keys_shown: watch::Sender<Arc<Keys>>,
     pub(crate) board: StatusBoard,
     pub(crate) admission: Admission,
     /// What the next commit holds.

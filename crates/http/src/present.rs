@@ -285,8 +285,8 @@ pub(crate) fn payload(payload: &Payload) -> model::LetterPayload {
 pub(crate) fn plan_of<'a>(body: &'a Body, run: &Id) -> Option<&'a Plan> {
     let plans = if let Body::SignalAccepted(accepted) = body {
         accepted.runs.as_slice()
-    } else if let Body::AskAnswered(answered) = body {
-        answered.runs.as_slice()
+    } else if let Body::RunPlanned(planned) = body {
+        planned.runs.as_slice()
     } else if let Body::RunReplanned(replanned) = body {
         std::slice::from_ref(&replanned.plan)
     } else {

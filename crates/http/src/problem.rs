@@ -3,6 +3,7 @@
 //! Source: RFC 9457. Every code has a page `docs/errors/CODE.md`; a test of the binary ties them.
 
 use antiphon_core::control::Refusal;
+use antiphon_core::state::KeyFault;
 use antiphon_engine::handle::SubmitError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -52,6 +53,10 @@ pub enum Code {
     EvidenceUnreadable,
     /// The input stopped the machine.
     InputSuspect,
+    /// No event about keys can say so.
+    Key(KeyFault),
+    /// A key is not held here.
+    KeyMissing,
     /// The log cannot be read.
     LogUnreadable,
     /// The request is not understood.
@@ -66,6 +71,12 @@ pub enum Code {
     RequestTimeout,
     /// The body is too large.
     RequestTooLarge,
+    /// Signed by a key that does not sign it.
+    SignatureKey,
+    /// Signed for something else.
+    SignatureMismatch,
+    /// Not signed by whom it must be.
+    SignatureMissing,
     /// The signal cannot be accepted.
     SignalInvalid,
     /// The views are behind the log.
@@ -89,6 +100,8 @@ impl Code {
             Code::EngineRefused => "engine.refused",
             Code::EvidenceUnreadable => "evidence.unreadable",
             Code::InputSuspect => "input.suspect",
+            Code::Key(fault) => fault.code(),
+            Code::KeyMissing => "key.missing",
             Code::LogUnreadable => "log.unreadable",
             Code::RequestMalformed => "request.malformed",
             Code::RequestMediaType => "request.media_type",
@@ -96,6 +109,9 @@ impl Code {
             Code::RequestNoRoute => "request.no_route",
             Code::RequestTimeout => "request.timeout",
             Code::RequestTooLarge => "request.too_large",
+            Code::SignatureKey => "signature.key",
+            Code::SignatureMismatch => "signature.mismatch",
+            Code::SignatureMissing => "signature.missing",
             Code::SignalInvalid => "signal.invalid",
             Code::ViewsBehind => "views.behind",
             Code::ViewsUnreadable => "views.unreadable",
@@ -111,7 +127,12 @@ impl Code {
             Code::EngineDiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Code::EngineFull => StatusCode::TOO_MANY_REQUESTS,
             Code::EngineNotFound | Code::RequestNoRoute => StatusCode::NOT_FOUND,
-            Code::EngineNotEnded | Code::EngineRefused => StatusCode::CONFLICT,
+            Code::EngineNotEnded | Code::EngineRefused | Code::Key(_) | Code::KeyMissing => {
+                StatusCode::CONFLICT
+            }
+            Code::SignatureKey | Code::SignatureMismatch | Code::SignatureMissing => {
+                StatusCode::FORBIDDEN
+            }
             Code::EvidenceUnreadable | Code::LogUnreadable | Code::ViewsUnreadable => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -135,6 +156,8 @@ impl Code {
             Code::EngineRefused => "Refused",
             Code::EvidenceUnreadable => "The evidence cannot be read",
             Code::InputSuspect => "The input stopped the machine",
+            Code::Key(_) => "The key is refused",
+            Code::KeyMissing => "A key is not held here",
             Code::LogUnreadable => "The log cannot be read",
             Code::RequestMalformed => "The request is not understood",
             Code::RequestMediaType => "Another media type is needed",
@@ -142,6 +165,9 @@ impl Code {
             Code::RequestNoRoute => "No such route",
             Code::RequestTimeout => "The request came too slowly",
             Code::RequestTooLarge => "The body is too large",
+            Code::SignatureKey => "Signed by a key that does not sign it",
+            Code::SignatureMismatch => "Signed for something else",
+            Code::SignatureMissing => "Not signed by whom it must be",
             Code::SignalInvalid => "The signal cannot be accepted",
             Code::ViewsBehind => "The views are behind the log",
             Code::ViewsUnreadable => "The views cannot be read",
@@ -195,6 +221,11 @@ impl From<SubmitError> for Problem {
             SubmitError::DiskFull => Code::EngineDiskFull,
             SubmitError::KeyConflict { .. } => Code::EngineKeyConflict,
             SubmitError::Suspect { .. } => Code::InputSuspect,
+            SubmitError::SignatureMismatch => Code::SignatureMismatch,
+            SubmitError::SignatureKey => Code::SignatureKey,
+            SubmitError::SignatureMissing { .. } => Code::SignatureMissing,
+            SubmitError::KeyMissing { .. } => Code::KeyMissing,
+            SubmitError::Refused(Refusal::Key(fault)) => Code::Key(*fault),
             SubmitError::Refused(Refusal::NotFound) => Code::EngineNotFound,
             SubmitError::Refused(Refusal::NotEnded) => Code::EngineNotEnded,
             SubmitError::Refused(_) => Code::EngineRefused,
@@ -222,6 +253,7 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use antiphon_core::id::Id;
+    use antiphon_core::key::KeyText;
 
     use super::*;
 
@@ -235,6 +267,13 @@ mod tests {
         };
         check(SubmitError::Full, 429);
         check(SubmitError::DiskFull, 507);
+        check(SubmitError::SignatureMismatch, 403);
+        check(SubmitError::SignatureKey, 403);
+        let agent = "LARS".to_owned();
+        check(SubmitError::SignatureMissing { agent }, 403);
+        let key = KeyText::of("a", &[1; 32]).unwrap();
+        check(SubmitError::KeyMissing { key }, 409);
+        check(SubmitError::Refused(Refusal::Key(KeyFault::Used)), 409);
         check(
             SubmitError::KeyConflict {
                 id: Id::from_bytes([1; 16]),

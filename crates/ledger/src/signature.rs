@@ -127,17 +127,31 @@ impl Signature {
         key: &SigningKey,
         signed: &Signed<'_>,
     ) -> Result<Self, SignatureError> {
+        let bytes = key.sign(&signed.message());
+        Self::new(agent, key.verifier().id(), signed.subject, bytes)
+    }
+
+    /// A signature that was made elsewhere, by `agent`'s key of this id, over what is about `subject`.
+    ///
+    /// # Errors
+    /// [`SignatureError`] when no agent or subject is called so.
+    pub fn new(
+        agent: &str,
+        id: KeyId,
+        subject: &str,
+        bytes: [u8; SIGNATURE_BYTES],
+    ) -> Result<Self, SignatureError> {
         if !is_agent(agent) {
             return Err(SignatureError::Malformed("no agent is called so"));
         }
-        if !is_subject(signed.subject) {
+        if !is_subject(subject) {
             return Err(SignatureError::Malformed("no subject is called so"));
         }
         Ok(Self {
             agent: agent.to_owned(),
-            id: key.verifier().id(),
-            subject: signed.subject.to_owned(),
-            bytes: key.sign(&signed.message()),
+            id,
+            subject: subject.to_owned(),
+            bytes,
         })
     }
 

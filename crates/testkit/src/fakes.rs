@@ -13,10 +13,12 @@ mod disk;
 mod executor;
 mod forge;
 mod root;
+mod signer;
 mod views;
 
 pub use clock::VirtualClock;
 pub use disk::{Contents, Disk, Fault, MemoryStore};
 pub use executor::{FakeExecutor, Manner, Seen, report};
 pub use root::{FixedEntropy, ManualSwitch, MemoryFiles};
+pub use signer::{AgentKey, MemoryKeys, presigned};
 pub use views::MemoryViews;

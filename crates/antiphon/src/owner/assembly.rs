@@ -128,6 +128,9 @@ impl Held {
         let hands = hands(&self.root, self.executable, self.spawner)?;
         let structured = StructuredLog::open(files.clone(), clock.clone())?;
         let opened = OpenedViews::default();
+        let keys = antiphon_files::keys::Keys::new(files.clone(), None, Box::new(SystemEntropy));
+        let signer = antiphon_files::signer::KeySigner::open(keys);
+        let signer = signer.map_err(|error| EngineError::Signer(error.into()))?;
         let ports = Ports {
             store: Box::new(self.store),
             views: views_of(self.root.clone(), Arc::clone(&opened)),
@@ -137,6 +140,7 @@ impl Held {
             stop_switch: Arc::new(switch.clone()),
             clock: clock.clone(),
             entropy: Box::new(SystemEntropy),
+            signer: Arc::new(signer),
             registry,
             observer: records::observer(structured.writer()),
         };

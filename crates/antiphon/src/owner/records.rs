@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use antiphon_core::key::KeyText;
+use antiphon_core::name::AgentName;
 use antiphon_core::record::{Body, Evidence, Record, SignalAccepted, Verdict};
 use antiphon_core::time::rfc3339;
 use antiphon_engine::ports::views::Projected;
@@ -84,6 +86,10 @@ fn describe(body: &Body) -> Option<(&'static str, Value)> {
         Body::LettersPurged(body) => ("info", json!({"by": body.by, "count": body.letters.len()})),
         Body::ReportRefused(body) => ("warn", json!({"attempt.id": body.token})),
         Body::AskAnswered(body) => ("info", json!({"ask.id": body.ask, "permit": body.permit})),
+        Body::RunPlanned(body) => {
+            let runs: Vec<_> = body.runs.iter().map(|plan| plan.id).collect();
+            ("info", json!({"ask.id": body.ask, "runs": runs}))
+        }
         Body::BreakerChanged(body) => ("warn", json!({"rule.id": body.rule, "by": body.by})),
         Body::TaskChanged(body) => (
             "info",
@@ -92,9 +98,22 @@ fn describe(body: &Body) -> Option<(&'static str, Value)> {
         Body::ClockJumped(body) => ("warn", json!({"by_ms": body.by_ms})),
         Body::ConfigApplied(body) => ("info", json!({"policy": body.digest})),
         Body::OwnerStarted(body) => ("info", json!({"epoch": body.epoch, "pid": body.pid})),
+        Body::KeyRegistered(body) => key(&body.agent, &body.key, &body.by),
+        Body::KeyRevoked(body) => key(&body.agent, &body.key, &body.by),
+        Body::KeyRotated(body) => key(&body.agent, &body.key, &body.by),
+        Body::LogCut(body) => ("warn", json!({"by": body.by, "log.seq": body.size})),
+        Body::LogRestored(body) => ("warn", json!({"by": body.by, "log.seq": body.size})),
         Body::LogCreated(body) => ("info", json!({"log.id": body.id})),
         Body::SnapshotTaken(body) => ("info", json!({"at_seq": body.at_seq})),
     })
+}
+
+/// The key that is an agent's from now on.
+fn key(agent: &AgentName, key: &KeyText, by: &str) -> (&'static str, Value) {
+    (
+        "warn",
+        json!({"agent": agent, "key.id": key.id(), "by": by}),
+    )
 }
 
 /// A signal is worth a line when something follows from it.

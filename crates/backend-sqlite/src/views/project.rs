@@ -102,9 +102,12 @@ impl<'a> Projector<'a> {
                 self.run_event(&body.of, seq)
             }
             Body::AskAnswered(body) => {
-                self.ask_answered(seq, &body.ask, &body.runs)?;
+                if !body.permit {
+                    self.execute("DELETE FROM ask WHERE id = ?1", [body.ask.as_bytes()])?;
+                }
                 self.event(seq)
             }
+            Body::RunPlanned(body) => self.run_planned(seq, &body.ask, &body.runs),
             Body::LetterParked(body) => {
                 self.remember(body.key.as_ref(), record.seq, body.id);
                 let sql = "INSERT INTO letter (seq, id, replays) VALUES (?1, ?2, ?3)";
@@ -124,6 +127,11 @@ impl<'a> Projector<'a> {
             Body::BreakerChanged(_)
             | Body::ClockJumped(_)
             | Body::GuardChanged(_)
+            | Body::KeyRegistered(_)
+            | Body::KeyRevoked(_)
+            | Body::KeyRotated(_)
+            | Body::LogCut(_)
+            | Body::LogRestored(_)
             | Body::OwnerStarted(_)
             | Body::ReportRefused(_)
             | Body::TaskChanged(_) => self.event(seq),
@@ -186,6 +194,7 @@ impl<'a> Projector<'a> {
             .decisions
             .iter()
             .filter_map(|decision| decision.ask.as_ref())
+            .filter(|ask| ask.task.is_some())
         {
             self.execute(
                 "INSERT OR REPLACE INTO ask (id, signal, correlation) VALUES (?1, ?2, ?3)",
@@ -215,7 +224,7 @@ impl<'a> Projector<'a> {
         Ok(number)
     }
 
-    fn ask_answered(&self, seq: i64, ask: &Id, runs: &[Plan]) -> Result<(), Error> {
+    fn run_planned(&self, seq: i64, ask: &Id, runs: &[Plan]) -> Result<(), Error> {
         let sql = "DELETE FROM ask WHERE id = ?1 RETURNING signal, correlation";
         let mut statement = self.connection.prepare_cached(sql)?;
         let asked = statement.query_row([ask.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)));

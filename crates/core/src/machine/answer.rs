@@ -2,12 +2,13 @@
 
 use super::Step;
 use super::accept::Arrival;
+use super::signed::answered;
 use crate::attempt::Happening;
 use crate::control::{EndedRun, Refusal};
 use crate::id::Id;
 use crate::input::Reply;
 use crate::name::{RuleName, SourceName};
-use crate::record::{AskAnswered, Body, BreakerChanged, RunReplanned};
+use crate::record::{BY_DEADLINE, Body, BreakerChanged, RunPlanned, RunReplanned};
 use crate::run::{Completions, Plan};
 use crate::signal::{Draft, Origin};
 use crate::state::OpenAsk;
@@ -57,37 +58,36 @@ impl Step<'_> {
         self.output.reply = Reply::Planned { run: id };
     }
 
-    /// Permits or denies an ask; what follows from a permit follows in the same step.
-    pub(super) fn answer(&mut self, ask: &Id, permit: bool, by: String) {
-        let Some(open) = self.state().asks.get(ask).cloned() else {
-            self.output.reply = Reply::Refused(Refusal::NotFound);
+    /// Denies an ask whose time is over.
+    pub(super) fn expire(&mut self, ask: &Id) {
+        if let Ok(body) = answered(self.state(), ask, false, BY_DEADLINE.to_owned()) {
+            self.record_signed(body);
+        }
+    }
+
+    /// What follows from an ask that was permitted, in the same step.
+    pub(super) fn permit(&mut self, open: &OpenAsk) {
+        let runs = self.asked_runs(open);
+        if !runs.is_empty() {
+            let planned = RunPlanned {
+                ask: open.ask.id,
+                runs,
+            };
+            self.record(Body::RunPlanned(Box::new(planned)));
+        }
+        let Some(emit) = open.ask.emit.clone() else {
             return;
         };
-        let runs = if permit {
-            self.asked_runs(&open)
-        } else {
-            Vec::new()
+        let Ok(source) = SourceName::new(open.rule.as_str()) else {
+            return;
         };
-        self.record(Body::AskAnswered(Box::new(AskAnswered {
-            ask: *ask,
-            by,
-            permit,
-            rule: open.rule.clone(),
-            runs,
-        })));
-        if permit && let Some(emit) = open.ask.emit.clone() {
-            let Ok(source) = SourceName::new(open.rule.as_str()) else {
-                return;
-            };
-            let mut draft = Draft::new(emit, source, open.ask.facts.clone());
-            draft.cause = Some(open.signal);
-            draft.correlation = Some(open.correlation);
-            let origin = Origin::Rule(open.rule.clone());
-            let arrival =
-                Arrival::following(draft, origin, open.depth, &open.lineage, open.rule.clone());
-            self.accept(arrival);
-        }
-        self.output.reply = Reply::Changed { count: 1 };
+        let mut draft = Draft::new(emit, source, open.ask.facts.clone());
+        draft.cause = Some(open.signal);
+        draft.correlation = Some(open.correlation);
+        let origin = Origin::Rule(open.rule.clone());
+        let arrival =
+            Arrival::following(draft, origin, open.depth, &open.lineage, open.rule.clone());
+        self.accept(arrival);
     }
 
     fn asked_runs(&self, open: &OpenAsk) -> Vec<Plan> {

@@ -332,10 +332,11 @@ impl<'a> Touched<'a> {
                     asks,
                 }
             }
-            Body::AskAnswered(body) => Touched::Runs {
+            Body::AskAnswered(body) => Touched::One(Thing::Ask(&body.ask)),
+            Body::RunPlanned(body) => Touched::Runs {
                 plans: &body.runs,
                 chain: None,
-                asks: vec![&body.ask],
+                asks: Vec::new(),
             },
             Body::RunLeased(body) => Touched::One(Thing::Run(&body.run)),
             Body::RunReplanned(body) => Touched::One(Thing::Run(&body.plan.id)),
@@ -349,7 +350,12 @@ impl<'a> Touched<'a> {
             | Body::ClockJumped(_)
             | Body::ConfigApplied(_)
             | Body::GuardChanged(_)
+            | Body::KeyRegistered(_)
+            | Body::KeyRevoked(_)
+            | Body::KeyRotated(_)
             | Body::LogCreated(_)
+            | Body::LogCut(_)
+            | Body::LogRestored(_)
             | Body::OwnerStarted(_)
             | Body::ReportRefused(_)
             | Body::SnapshotTaken(_)

@@ -25,7 +25,7 @@ impl Step<'_> {
                 Timer::TooLate(run) => self.too_late(&run),
                 Timer::Deadline(run) => self.deadline(&run),
                 Timer::Expectation { chain, id } => self.not_met(&chain, &id),
-                Timer::Ask(ask) => self.answer(&ask, false, "deadline".to_owned()),
+                Timer::Ask(ask) => self.expire(&ask),
                 Timer::Letter(letter) => aged.push(letter),
             }
         }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::key::{KeyId, KeyText};
+use crate::id::Digest;
+use crate::key::{KeyId, KeyText, LOG, OPERATOR, OWNER, key_name};
 use crate::name::AgentName;
 
 /// A key that a log begins with.
@@ -15,6 +16,26 @@ pub struct FirstKey {
     pub custodial: bool,
     /// The key.
     pub key: KeyText,
+}
+
+impl FirstKey {
+    /// Keys that nobody holds, for a log of `origin` that nobody keeps: those of `log`, `operator` and
+    /// `owner`. Empty when no key can be named after the origin.
+    #[must_use]
+    pub fn unheld(origin: &str) -> Vec<Self> {
+        let first = |agent: &str| {
+            let public = Digest::of(agent.as_bytes()).0;
+            Some(Self {
+                agent: AgentName::new(agent).ok()?,
+                custodial: true,
+                key: KeyText::of(&key_name(origin, agent), &public).ok()?,
+            })
+        };
+        [LOG, OPERATOR, OWNER]
+            .into_iter()
+            .filter_map(first)
+            .collect()
+    }
 }
 
 /// Body of `key.registered`.

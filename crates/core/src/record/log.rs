@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::id::{Digest, Id};
+use crate::record::FirstKey;
 use crate::time::Boot;
 
 /// Body of `log.created`.
@@ -14,10 +15,52 @@ pub struct LogCreated {
     pub format: u32,
     /// The log's id.
     pub id: Id,
-    /// The origin that checkpoints will name.
+    /// The keys that it begins with, sorted by agent.
+    pub keys: Vec<FirstKey>,
+    /// The origin that checkpoints name, and keys.
     pub origin: String,
     /// The program that created it.
     pub version: String,
+}
+
+/// Body of `log.cut`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogCut {
+    /// Who cut it.
+    pub by: String,
+    /// The fencing epoch in which it goes on.
+    pub epoch: u64,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// The head that was given up.
+    pub refused: RefusedHead,
+    /// Records that were kept.
+    pub size: u64,
+}
+
+/// A head of the log that does not stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedHead {
+    /// The root over its records.
+    pub root: Digest,
+    /// The number of its records.
+    pub size: u64,
+}
+
+/// Body of `log.restored`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogRestored {
+    /// Who restored it.
+    pub by: String,
+    /// The fencing epoch in which it goes on.
+    pub epoch: u64,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// Records of the backup.
+    pub size: u64,
 }
 
 /// Body of `owner.started`.

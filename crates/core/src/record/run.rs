@@ -24,6 +24,16 @@ pub struct RunLeased {
     pub task: TaskName,
 }
 
+/// Body of `run.planned`: what follows from an ask that the record before permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunPlanned {
+    /// The ask.
+    pub ask: Id,
+    /// The runs.
+    pub runs: Vec<Plan>,
+}
+
 /// Body of `run.replanned`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -189,9 +189,6 @@ pub struct AskAnswered {
     pub permit: bool,
     /// The rule that asked.
     pub rule: RuleName,
-    /// The runs that it plans, when permitted and the rule starts a task.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub runs: Vec<Plan>,
 }
 
 /// Body of `breaker.changed`.

@@ -3,7 +3,7 @@
 mod runs;
 mod signals;
 
-use super::{Letter, State};
+use super::{KeyFault, Letter, OpenAsk, State};
 use crate::policy::PolicySource;
 use crate::record::{Body, ConfigApplied, LetterParked, OwnerStarted, Record, TaskChanged};
 use runs::PlanContext;
@@ -43,15 +43,25 @@ impl State {
         self.next_seq = self.next_seq.saturating_add(1);
         self.time.elapsed_ms = record.elapsed_ms;
         self.time.wall_ms = record.time_ms;
-        self.apply_body(record).map_err(fail)
+        let permitted = self.permitted.take();
+        self.apply_body(record, permitted).map_err(fail)
     }
 
-    fn apply_body(&mut self, record: &Record) -> Result<(), &'static str> {
+    fn apply_body(
+        &mut self,
+        record: &Record,
+        permitted: Option<OpenAsk>,
+    ) -> Result<(), &'static str> {
         match &record.body {
             Body::LogCreated(body) => {
                 self.log = Some(body.id);
-                Ok(())
+                self.keys.created(body).map_err(KeyFault::what)
             }
+            Body::LogCut(body) => self.goes_on(record, body.epoch, body.size),
+            Body::LogRestored(body) => self.goes_on(record, body.epoch, body.size),
+            Body::KeyRegistered(body) => self.keys.registered(record, body).map_err(KeyFault::what),
+            Body::KeyRotated(body) => self.keys.rotated(record, body).map_err(KeyFault::what),
+            Body::KeyRevoked(body) => self.keys.revoked(record, body).map_err(KeyFault::what),
             Body::OwnerStarted(body) => {
                 self.owner_started(body);
                 Ok(())
@@ -59,8 +69,14 @@ impl State {
             Body::ConfigApplied(body) => self.config_applied(body),
             Body::SignalAccepted(body) => self.signal_accepted(record, body),
             Body::AskAnswered(body) => {
-                let ask = self.asks.remove(&body.ask).ok_or("there is no such ask")?;
-                let context = PlanContext::of_ask(&ask);
+                let open = self.asks.remove(&body.ask).ok_or("there is no such ask")?;
+                self.permitted = Some(open).filter(|open| body.permit && open.ask.task.is_some());
+                Ok(())
+            }
+            Body::RunPlanned(body) => {
+                let open = permitted.filter(|open| open.ask.id == body.ask);
+                let open = open.ok_or("the record before does not permit its ask")?;
+                let context = PlanContext::of_ask(&open);
                 body.runs
                     .iter()
                     .try_for_each(|plan| self.plan(record, plan, &context))
@@ -100,6 +116,16 @@ impl State {
             }
             Body::ClockJumped(_) | Body::ReportRefused(_) => Ok(()),
         }
+    }
+
+    /// The log goes on behind `size` records, in an epoch that is its own.
+    fn goes_on(&mut self, record: &Record, epoch: u64, size: u64) -> Result<(), &'static str> {
+        self.keys.check_recovery().map_err(KeyFault::what)?;
+        if size > record.seq || epoch < self.epoch {
+            return Err("it says of the log what it is not");
+        }
+        self.epoch = epoch;
+        Ok(())
     }
 
     fn owner_started(&mut self, body: &OwnerStarted) {

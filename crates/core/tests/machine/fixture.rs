@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::id::Digest;
+use antiphon_core::key::{KeyText, LOG, OPERATOR, OWNER, RECOVERY, key_name};
 use antiphon_core::name::{
     AgentName, LockName, MonitorName, RuleName, SignalName, SourceName, TaskName,
 };
 use antiphon_core::policy::{
     DedupeSource, MonitorKind, MonitorSource, PolicySource, RuleSource, WorkerSource,
 };
+use antiphon_core::record::FirstKey;
 use antiphon_core::report::{Exit, Output, Report, ResultFile};
 use antiphon_core::run::Completions;
 use antiphon_core::signal::{Draft, Facts};
@@ -32,6 +34,29 @@ pub(crate) fn lock(name: &str) -> LockName {
 
 pub(crate) fn facts(json: &str) -> Facts {
     Facts::parse(json.as_bytes()).unwrap()
+}
+
+/// The origin of every log.
+pub(crate) const ORIGIN: &str = "test";
+
+/// Key number `number` of `agent`.
+pub(crate) fn key(agent: &str, number: u8) -> KeyText {
+    KeyText::of(&key_name(ORIGIN, agent), &[number; 32]).unwrap()
+}
+
+pub(crate) fn agent(name: &str) -> AgentName {
+    AgentName::new(name).unwrap()
+}
+
+/// Keys 1 to 4, of the agents that a log begins with.
+pub(crate) fn first_keys() -> Vec<FirstKey> {
+    let first = |(number, name): (u8, &str)| FirstKey {
+        agent: agent(name),
+        custodial: name != RECOVERY,
+        key: key(name, number),
+    };
+    let agents = [(1, LOG), (2, OPERATOR), (3, OWNER), (4, RECOVERY)];
+    agents.into_iter().map(first).collect()
 }
 
 /// A signal from outside.

@@ -11,11 +11,12 @@ use std::fmt::Write as _;
 use antiphon_core::control::Control;
 use antiphon_core::guard::Mode;
 use antiphon_core::json::{Document, JsonLimits};
+use antiphon_core::key::{OPERATOR, OWNER};
 use antiphon_core::policy::{Rate, RuleSource};
-use antiphon_core::record::{Body, CodecError};
+use antiphon_core::record::{Body, CodecError, KeyRevoked, KeyRotated};
 use antiphon_core::state::State;
 
-use crate::fixture::{dedupe, exited, expectation, rule, starts, task_name, work};
+use crate::fixture::{agent, dedupe, exited, expectation, key, rule, starts, task_name, work};
 use crate::kept;
 use crate::world::World;
 
@@ -134,6 +135,7 @@ fn full_world() -> World {
         enabled: Some(true),
         by: "ada".to_owned(),
     });
+    replace_keys(&mut world);
     world.mode(Mode::Drain);
     let run = world.machine.leases().next().unwrap().1;
     world.cancel(run);
@@ -142,6 +144,28 @@ fn full_world() -> World {
         sha256: antiphon_core::id::Digest([7; 32]),
     });
     world
+}
+
+/// One key is rotated twice, another revoked.
+fn replace_keys(world: &mut World) {
+    for (from, to) in [(2, 5), (5, 6)] {
+        world.control(Control::RotateKey(Box::new(KeyRotated {
+            agent: agent(OPERATOR),
+            by: "ada".to_owned(),
+            custodial: true,
+            key: key(OPERATOR, to),
+            of: key(OPERATOR, from).id(),
+        })));
+    }
+    world.control(Control::RevokeKey(Box::new(KeyRevoked {
+        agent: agent(OWNER),
+        by: "ada".to_owned(),
+        custodial: true,
+        from_seq: 2,
+        key: key(OWNER, 7),
+        of: key(OWNER, 3).id(),
+        reason: "it was stolen".to_owned(),
+    })));
 }
 
 #[test]

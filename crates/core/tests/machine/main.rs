@@ -10,6 +10,7 @@ mod fixture;
 mod frozen;
 mod journeys;
 mod kept;
+mod keys;
 mod properties;
 mod rows;
 mod transcript;

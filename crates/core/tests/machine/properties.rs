@@ -128,9 +128,13 @@ fn play(story: &[Happens]) -> Watched {
 fn happens_once(body: &Body) -> bool {
     match body {
         Body::AskAnswered(_)
+        | Body::KeyRegistered(_)
+        | Body::KeyRevoked(_)
+        | Body::KeyRotated(_)
         | Body::LogCreated(_)
         | Body::RunCancelled(_)
         | Body::RunLeased(_)
+        | Body::RunPlanned(_)
         | Body::RunReplanned(_)
         | Body::RunReturned(_)
         | Body::RunSettled(_)
@@ -142,6 +146,8 @@ fn happens_once(body: &Body) -> bool {
         | Body::GuardChanged(_)
         | Body::LetterParked(_)
         | Body::LettersPurged(_)
+        | Body::LogCut(_)
+        | Body::LogRestored(_)
         | Body::OwnerStarted(_)
         | Body::ReportRefused(_)
         | Body::SnapshotTaken(_)

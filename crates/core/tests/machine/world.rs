@@ -8,13 +8,13 @@ use antiphon_core::id::Id;
 use antiphon_core::input::{Event, Input, Output, Owner, Reply};
 use antiphon_core::machine::{LOG_FORMAT, Machine};
 use antiphon_core::policy::{Policy, PolicySource};
-use antiphon_core::record::{LogCreated, Record};
+use antiphon_core::record::{FirstKey, LogCreated, Record};
 use antiphon_core::report::{Fate, Report};
 use antiphon_core::signal::Origin;
 use antiphon_core::state::State;
 use antiphon_core::time::Instant;
 
-use crate::fixture::draft;
+use crate::fixture::{ORIGIN, draft, first_keys};
 use crate::transcript::Transcript;
 
 /// Wall time when the log begins, ms since 1970 UTC.
@@ -37,6 +37,11 @@ pub(crate) struct World {
 impl World {
     /// A new log whose owner has put `source` in force.
     pub(crate) fn new(source: PolicySource) -> Self {
+        Self::with_keys(source, first_keys())
+    }
+
+    /// The same with these keys.
+    pub(crate) fn with_keys(source: PolicySource, keys: Vec<FirstKey>) -> Self {
         let now = Instant {
             wall_ms: BIRTH_MS,
             boot_ms: BOOT_MS,
@@ -53,7 +58,8 @@ impl World {
         let created = LogCreated {
             format: LOG_FORMAT,
             id: Id::of_log(BIRTH_MS, &[1; 32]),
-            origin: "test".to_owned(),
+            keys,
+            origin: ORIGIN.to_owned(),
             version: "1.0.0".to_owned(),
         };
         let output = world.machine.create(now, created);

@@ -54,6 +54,6 @@ fn intake_answer(answered: Result<Answered, SubmitError>) -> IntakeAnswer {
             seq,
             duplicate: true,
         },
-        Ok(Answered::Machine(_)) | Err(_) => IntakeAnswer::Later,
+        Ok(Answered::Machine(_) | Answered::Preview(_)) | Err(_) => IntakeAnswer::Later,
     }
 }

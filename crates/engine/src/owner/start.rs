@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use antiphon_core::control::Control;
+use antiphon_core::id::Id;
 use antiphon_core::input::{Event, Owner as OwnerInput};
-use antiphon_core::machine::Machine;
+use antiphon_core::key::{LOG, OPERATOR, OWNER};
+use antiphon_core::machine::{LOG_FORMAT, Machine};
 use antiphon_core::policy::Policy;
 use antiphon_core::record::LogCreated;
 use antiphon_core::report::Fate;
+use antiphon_core::state::Keys;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,14 +26,15 @@ use crate::ports::clock::Clock;
 use crate::ports::effector::Effector;
 use crate::ports::entropy::Entropy;
 use crate::ports::executor::{Executor, ExecutorEvent};
+use crate::ports::signer::{Signer, SignerError};
 use crate::ports::store::Store;
 use crate::probe::Probes;
 use crate::project::feed::Feed;
 use crate::recover::Recovered;
 use crate::suspects::Suspects;
 use crate::turn::{
-    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Pruner, Sealer, Snapshots, Staged,
-    Starting, StatusBoard, Turn,
+    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Pruner, Sealer, Signing, Snapshots,
+    Staged, Starting, StatusBoard, Turn,
 };
 
 /// How long trees may take to die once they are told to stop in a drain, ms; then they are killed.
@@ -51,6 +55,7 @@ pub(super) struct Assembly {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Box<dyn Entropy>,
     pub(super) feed: Feed,
+    pub(super) signer: Arc<dyn Signer>,
 }
 
 pub(super) fn assemble(
@@ -74,15 +79,18 @@ pub(super) fn assemble(
     let (heads_sender, heads) = watch::channel(recovered.head.tree());
     let (high_water_sender, high_water) = watch::channel(recovered.head.next_seq);
     let (shown, status) = watch::channel(Arc::new(Status::unknown()));
+    let snapshots = Snapshots::new(&recovered);
+    let (keys_shown, keys_seen) = watch::channel(Arc::new(recovered.state.keys.clone()));
+    let signing = Signing::new(parts.signer, keys_seen.borrow().clone());
+    let sealer = Sealer::new(recovered.tree, recovered.last_leaf, parts.entropy, signing);
     let notes = Arc::new(Notes::default());
     let admission = Admission::new(store.space()?, options.reserve_bytes);
     let policies = Arc::new(watch::channel(Arc::new(Policy::empty())).0);
     let next_seq = recovered.head.next_seq;
     let board = StatusBoard::new(shown, notes.clone(), store.epoch(), next_seq);
-    let snapshots = Snapshots::new(&recovered);
     let turn = Turn {
         machine: Machine::new(recovered.state, options.slots_max),
-        sealer: Sealer::new(recovered.tree, recovered.last_leaf, parts.entropy),
+        sealer,
         committer: Committer::new(store, recovered.head),
         keys,
         suspects: Suspects::load(parts.effector),
@@ -103,24 +111,21 @@ pub(super) fn assemble(
         high_water: high_water_sender,
         feed: parts.feed,
         policies: policies.clone(),
+        keys_shown,
         board,
         admission,
         staged: Staged::default(),
         taken: VecDeque::new(),
         snapshots,
         pruner,
-        drain: Drain {
-            shutdown,
-            finish_ms: options.drain_ms,
-            stop_ms: STOP_MS,
-            kill_ms: KILL_MS,
-        },
+        drain: drain(shutdown, options),
     };
     let handle = Handle {
         signals,
         controls,
         heads,
         high_water,
+        keys: keys_seen,
         status,
         gate,
         notes,
@@ -130,12 +135,53 @@ pub(super) fn assemble(
     Ok((turn, handle))
 }
 
+fn drain(shutdown: CancellationToken, options: &Options) -> Drain {
+    Drain {
+        shutdown,
+        finish_ms: options.drain_ms,
+        stop_ms: STOP_MS,
+        kill_ms: KILL_MS,
+    }
+}
+
 impl Turn {
-    /// The first records of a new log, staged.
-    pub(super) fn create(&mut self, log: LogCreated) -> Result<(), EngineError> {
+    /// The first records of a new log, staged; its keys are on disk before.
+    pub(super) fn create(
+        &mut self,
+        id: Id,
+        options: &Options,
+        signer: &dyn Signer,
+    ) -> Result<(), EngineError> {
+        let keys = signer.begin(&options.origin)?;
+        fail::step("start.keys_made")?;
+        Keys::first(&options.origin, &keys).map_err(|fault| SignerError::Unusable {
+            what: fault.to_string(),
+        })?;
         let now = self.clock.now();
+        let log = LogCreated {
+            format: LOG_FORMAT,
+            id,
+            keys,
+            origin: options.origin.clone(),
+            version: options.version.clone(),
+        };
         let output = self.machine.create(now, log);
         self.stage_own(output)
+    }
+
+    /// Whether the keys that the program itself signs with are held here: else nothing is begun that
+    /// could not be recorded.
+    fn check_keys(&self) -> Result<(), EngineError> {
+        for agent in [LOG, OPERATOR, OWNER] {
+            let active = self.sealer.signing.keys().active(agent);
+            let active =
+                active.ok_or_else(|| EngineError::Unverified(format!("{agent} has no key")))?;
+            if !self.sealer.signing.holds(&active.key) {
+                let key = active.key.clone();
+                return Err(EngineError::Signer(SignerError::Missing { key }));
+            }
+        }
+        Ok(())
     }
 
     /// What an owner says first: that it started, which policy is in force, what the guard files
@@ -145,6 +191,7 @@ impl Turn {
         options: &Options,
         policy: Arc<Policy>,
     ) -> Result<(), EngineError> {
+        self.check_keys()?;
         let lost: Vec<u64> = self.machine.leases().map(|(token, _run)| token).collect();
         let mut fates: BTreeMap<u64, Fate> =
             self.executor.recover(&lost).await.into_iter().collect();
@@ -167,7 +214,7 @@ impl Turn {
         for token in lost {
             // Nothing is known of what the executor did not answer for.
             let fate = fates.remove(&token).unwrap_or(Fate::Unproven);
-            self.input(Event::Recovered { token, fate }, None)?;
+            self.input(Event::Recovered { token, fate }, None, None)?;
         }
         self.finish_commits().await?;
         fail::step("start.recorded")?;

@@ -55,12 +55,16 @@ impl Turn {
             policy,
             status,
             records: _,
+            keys,
         } = held;
         if let Some(guards) = guards {
             self.gate.follow(guards);
         }
         if let Some(policy) = policy {
             self.policies.send_replace(policy);
+        }
+        if let Some(keys) = keys {
+            self.keys_shown.send_replace(keys);
         }
         for _stop in 0..stops {
             self.gate.recorded();

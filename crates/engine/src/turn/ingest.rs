@@ -11,10 +11,10 @@ use antiphon_core::report::Fate;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Turn;
-use super::seal::STAGED_INPUTS_MAX;
+use super::seal::{Attested, STAGED_INPUTS_MAX};
 use crate::error::EngineError;
 use crate::fail;
-use crate::handle::{Answered, Request, SubmitError};
+use crate::handle::{Answered, Purpose, Request, SubmitError};
 use crate::keys::Known;
 use crate::ports::executor::ExecutorEvent;
 use crate::ports::store::Space;
@@ -166,6 +166,14 @@ impl Admission {
 /// The payload of a key whose input became a dead letter.
 const PARKED_PAYLOAD: [u8; 8] = [0; 8];
 
+/// What becomes of an input.
+enum Prepared {
+    /// It is stepped; its record is signed as was attested.
+    Step(Option<Attested>),
+    /// It is answered, and not stepped.
+    Answer(Answered),
+}
+
 /// Who waits for the answer of an input, if anyone.
 type Answerer = Option<oneshot::Sender<Result<Answered, SubmitError>>>;
 
@@ -187,10 +195,10 @@ impl Turn {
                 break;
             };
             match taken {
-                Taken::Outcome(event) => self.input(event, None)?,
+                Taken::Outcome(event) => self.input(event, None, None)?,
                 Taken::Executor(event) => {
                     if let Some(event) = super::execute::event_of(event, &self.probes)? {
-                        self.input(event, None)?;
+                        self.input(event, None, None)?;
                     }
                 }
                 Taken::Control(request) | Taken::Signal(request) => {
@@ -242,7 +250,7 @@ impl Turn {
         let Request {
             event,
             answer,
-            has_shut_gate,
+            purpose,
         } = request;
         if let Some(hash) = key_of(&event)
             && let Some(found) = self
@@ -260,10 +268,45 @@ impl Turn {
             self.staged.answer(answer, Err(SubmitError::DiskFull));
             return Ok(());
         }
-        if has_shut_gate {
-            self.staged.note_stop();
-        }
-        self.input(event, Some(answer))
+        let attested = match self.prepared(&event, purpose) {
+            Ok(Prepared::Step(attested)) => attested,
+            Ok(Prepared::Answer(answered)) => {
+                self.staged.answer(answer, Ok(answered));
+                return Ok(());
+            }
+            Err(error) => {
+                self.board.refusals = self.board.refusals.saturating_add(1);
+                self.staged.answer(answer, Err(error));
+                return Ok(());
+            }
+        };
+        self.input(event, Some(answer), attested.as_ref())
+    }
+
+    /// What is to be done with an input that is not to be refused, as whoever gave it means it.
+    fn prepared(&mut self, event: &Event, purpose: Purpose) -> Result<Prepared, SubmitError> {
+        let body = self.machine.preview(event);
+        let attested = match (purpose, body) {
+            (Purpose::Preview, Err(refusal)) => return Err(SubmitError::Refused(refusal)),
+            (Purpose::Preview, Ok(None)) => {
+                return Ok(Prepared::Answer(Answered::Machine(Reply::Done)));
+            }
+            (Purpose::Preview, Ok(Some(body))) => {
+                let preview = Box::new(self.sealer.signing.preview(&body)?);
+                return Ok(Prepared::Answer(Answered::Preview(preview)));
+            }
+            (Purpose::Stop, _) => {
+                self.staged.note_stop();
+                None
+            }
+            (Purpose::Presigned(presigned), Ok(Some(body))) => {
+                self.sealer.signing.attest(body, Some(&presigned))?
+            }
+            (Purpose::Step, Ok(Some(body))) => self.sealer.signing.attest(body, None)?,
+            // What the machine refuses it refuses in its step; what changes nothing needs no one.
+            (Purpose::Presigned(_) | Purpose::Step, Err(_) | Ok(None)) => None,
+        };
+        Ok(Prepared::Step(attested))
     }
 
     /// What is answered to an event whose key is known. The same key with the same contents is the
@@ -299,16 +342,21 @@ impl Turn {
     }
 
     /// Steps one input, alone or not at all when it is under suspicion.
-    pub(crate) fn input(&mut self, event: Event, answer: Answerer) -> Result<(), EngineError> {
+    pub(crate) fn input(
+        &mut self,
+        event: Event,
+        answer: Answerer,
+        attested: Option<&Attested>,
+    ) -> Result<(), EngineError> {
         match self.suspects.judge(&event) {
-            Suspicion::None => self.step(event, answer),
+            Suspicion::None => self.step(event, answer, attested),
             Suspicion::StepAlone => {
                 self.suspects.strike(std::iter::once(&event));
-                self.step(event.clone(), answer)?;
+                self.step(event.clone(), answer, attested)?;
                 self.suspects.clear(&event);
                 Ok(())
             }
-            Suspicion::Park => self.step(parked(event), answer),
+            Suspicion::Park => self.step(parked(event), answer, None),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The third verb: encodes records, chains and hashes them, and stages the bytes of one commit.
 
+mod sign;
+
 use std::sync::Arc;
 
 use antiphon_core::guard::Guards;
@@ -8,6 +10,7 @@ use antiphon_core::input::{Effect, Event};
 use antiphon_core::policy::Policy;
 use antiphon_core::record::{Body, Record};
 use antiphon_core::signal::Origin;
+use antiphon_core::state::Keys;
 use antiphon_ledger::Hash;
 use antiphon_ledger::envelope::Envelope;
 use antiphon_ledger::hash::{SALT_BYTES, body_hash, leaf_hash};
@@ -18,6 +21,7 @@ use crate::error::EngineError;
 use crate::handle::{Answered, Status, SubmitError};
 use crate::ports::entropy::Entropy;
 use crate::ports::store::{Batch, Tile, push_framed};
+pub(crate) use sign::{Attested, Signing};
 
 /// Inputs of one batch.
 pub(super) const STAGED_INPUTS_MAX: usize = 512;
@@ -31,40 +35,66 @@ pub(crate) struct Sealer {
     tree: Tree,
     last_leaf: Hash,
     entropy: Box<dyn Entropy>,
+    pub(crate) signing: Signing,
     /// What salts are drawn from; renewed with every batch.
     seed: Option<[u8; 32]>,
 }
 
 impl Sealer {
-    pub(crate) fn new(tree: Tree, last_leaf: Hash, entropy: Box<dyn Entropy>) -> Self {
+    pub(crate) fn new(
+        tree: Tree,
+        last_leaf: Hash,
+        entropy: Box<dyn Entropy>,
+        signing: Signing,
+    ) -> Self {
         Self {
             tree,
             last_leaf,
             entropy,
+            signing,
             seed: None,
         }
     }
 
-    /// Makes `record` the next leaf and adds its bytes to `staged`.
-    pub(crate) fn seal(&mut self, record: &Record, staged: &mut Staged) -> Result<(), EngineError> {
+    /// Makes `record` the next leaf and adds its bytes to `staged`; a record that `attested` is about
+    /// gets what came with it.
+    pub(crate) fn seal(
+        &mut self,
+        record: &Record,
+        attested: Option<&Attested>,
+        staged: &mut Staged,
+    ) -> Result<(), EngineError> {
+        let subject = record.body.signed_subject();
+        let attested = attested.filter(|_| subject.is_some());
+        let attested = attested.filter(|attested| attested.is_of(&record.body));
+        let salt = match attested {
+            Some(attested) => attested.salt,
+            None => self.salt(record.seq)?,
+        };
         let turn = &mut staged.batch.turn;
         let bodies = turn.bodies.get_or_insert_default();
         let frame = bodies.len();
         bodies.extend_from_slice(&[0; 4]);
-        bodies.extend_from_slice(&self.salt(record.seq)?);
+        bodies.extend_from_slice(&salt);
         record.body.encode(bodies)?;
         let start = frame.saturating_add(4);
         let stored = bodies.get(start..).unwrap_or_default();
         let length = u32::try_from(stored.len()).unwrap_or(u32::MAX);
         let body_bytes = length.saturating_sub(u32::try_from(SALT_BYTES).unwrap_or(0));
+        let kind = record.body.kind();
+        let body_sha256 = body_hash(stored);
+        let sig = match &subject {
+            Some(subject) => Some(self.signing.sign(kind, subject, &body_sha256, attested)?),
+            None => None,
+        };
         let envelope = Envelope {
             body_bytes,
-            body_sha256: body_hash(stored),
+            body_sha256,
             elapsed_ms: record.elapsed_ms,
-            kind: record.body.kind(),
+            kind,
             prev: self.last_leaf,
             seq: record.seq,
-            sig: None,
+            sig: sig.as_deref(),
             time_ms: record.time_ms,
             version: 1,
         };
@@ -151,6 +181,8 @@ pub(crate) struct Held {
     pub(super) policy: Option<Arc<Policy>>,
     /// How things stand after it, when that is to be shown.
     pub(super) status: Option<Arc<Status>>,
+    /// The log's keys, when they changed.
+    pub(super) keys: Option<Arc<Keys>>,
 }
 
 /// An answer and who waits for it.

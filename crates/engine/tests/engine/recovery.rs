@@ -6,6 +6,7 @@ use antiphon_core::report::{Exit, Fate};
 use antiphon_core::run::Outcome;
 use antiphon_core::state::{STATE_VERSION, State};
 use antiphon_core::task::Interrupted;
+use antiphon_engine::ports::signer::Signer;
 use antiphon_engine::ports::store::{Head, Snapshot};
 use antiphon_engine::recover::{Recovered, recover};
 use antiphon_testkit::fakes::{Contents, Disk, FakeExecutor, Manner, report};
@@ -264,6 +265,8 @@ async fn what_stands_before_the_snapshot_is_read_in_the_background_and_refused()
     });
     tokio::time::pause();
     let mut world = World::new();
+    // The same keys that the history began with.
+    drop(world.keys.begin(&world.options.origin));
     world.disk = disk;
     world.views.stall();
     let running = world.start(plain()).await;

@@ -17,7 +17,8 @@ use antiphon_engine::handle::{Handle, SubmitError, Submitted};
 use antiphon_engine::owner::{OpenViews, Options, Owner, Ports};
 use antiphon_engine::registry::Registry;
 use antiphon_testkit::fakes::{
-    Disk, FakeExecutor, FixedEntropy, Manner, ManualSwitch, MemoryFiles, MemoryViews, VirtualClock,
+    Disk, FakeExecutor, FixedEntropy, Manner, ManualSwitch, MemoryFiles, MemoryKeys, MemoryViews,
+    VirtualClock,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ pub(crate) struct World {
     pub(crate) switch: Arc<ManualSwitch>,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) keys: MemoryKeys,
     pub(crate) options: Options,
     pub(crate) manner: Manner,
 }
@@ -49,6 +51,7 @@ impl World {
             switch: Arc::default(),
             clock: Arc::default(),
             registry: Arc::default(),
+            keys: MemoryKeys::default(),
             options: Options {
                 root: PathBuf::from("/nowhere"),
                 slots_max: 64,
@@ -72,6 +75,7 @@ impl World {
             switch: self.switch.clone(),
             clock: self.clock.clone(),
             registry: self.registry.clone(),
+            keys: self.keys.clone(),
             options: self.options.clone(),
             manner: self.manner,
         }
@@ -106,6 +110,7 @@ impl World {
             stop_switch: self.switch.clone(),
             clock: self.clock.clone(),
             entropy: Box::new(FixedEntropy::default()),
+            signer: Arc::new(self.keys.clone()),
             registry: self.registry.clone(),
             observer: Box::new(|_records| {}),
         };

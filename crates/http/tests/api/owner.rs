@@ -22,6 +22,7 @@ use antiphon_engine::registry::Registry;
 use antiphon_http::client::Client;
 use antiphon_http::serve::serve_stream;
 use antiphon_http::{AppState, LogPool, Peer, router};
+use antiphon_testkit::fakes::MemoryKeys;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,7 @@ impl Fixture {
             stop_switch: Arc::new(World),
             clock: Arc::new(World),
             entropy: Box::new(World),
+            signer: Arc::new(MemoryKeys::default()),
             registry: Arc::new(Registry::default()),
             observer: Box::new(|_| {}),
         };

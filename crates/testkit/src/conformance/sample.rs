@@ -149,7 +149,7 @@ pub fn deferred(number: u64) -> RuleVerdict {
             emit: None,
             facts: Facts::empty(),
             id: id(4, number),
-            task: None,
+            task: Some(TaskName::new("dream").unwrap()),
         })),
         dedupe_key: None,
         detail: None,

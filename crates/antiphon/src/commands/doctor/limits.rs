@@ -72,6 +72,10 @@ pub(super) fn all() -> Vec<Limit> {
         RATE_LIMIT_MAX
         LINEAGE_MAX
         BODY_AGE_MS_MIN
+        KEY_AGENTS_MAX
+        KEYS_REPLACED_MAX
+        KEY_AGE_MS_MAX
+        KEY_GRACE_MS
     ]
 }
 

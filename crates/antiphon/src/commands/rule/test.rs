@@ -11,7 +11,7 @@ use antiphon_core::input::{Event, Input, Output, Owner};
 use antiphon_core::machine::{LOG_FORMAT, Machine};
 use antiphon_core::name::{SignalName, SourceName};
 use antiphon_core::policy::Policy;
-use antiphon_core::record::{Body, LogCreated, SignalAccepted};
+use antiphon_core::record::{Body, FirstKey, LogCreated, SignalAccepted};
 use antiphon_core::signal::{Draft, Facts, Origin};
 use antiphon_core::state::State;
 use antiphon_core::time::{Instant, parse_rfc3339};
@@ -133,6 +133,7 @@ fn try_signal(policy: Policy, draft: Draft) -> Vec<Trial> {
         LogCreated {
             format: LOG_FORMAT,
             id,
+            keys: FirstKey::unheld(&origin),
             origin,
             version: version.clone(),
         },

@@ -2,12 +2,13 @@
 
 use antiphon_core::guard::{Guards, Mode, Switch};
 use antiphon_core::id::{Digest, Id};
-use antiphon_core::name::{AgentName, MonitorName, SourceName};
+use antiphon_core::name::{MonitorName, SourceName};
 use antiphon_core::record::{
     Armed, Ask, AskAnswered, Body, BreakerChanged, Cleared, ClockJumped, ConfigApplied, Evidence,
-    GuardChanged, LetterParked, LettersPurged, LogCreated, Next, OwnerStarted, Payload,
-    RawDocument, ReportRefused, Returned, RuleVerdict, RunCancelled, RunLeased, RunReplanned,
-    RunReturned, RunSettled, RunStopping, SignalAccepted, SnapshotTaken, TaskChanged, Verdict,
+    GuardChanged, KeyRegistered, KeyRevoked, KeyRotated, LetterParked, LettersPurged, LogCreated,
+    LogCut, LogRestored, Next, OwnerStarted, Payload, RawDocument, RefusedHead, ReportRefused,
+    Returned, RuleVerdict, RunCancelled, RunLeased, RunPlanned, RunReplanned, RunReturned,
+    RunSettled, RunStopping, SignalAccepted, SnapshotTaken, TaskChanged, Verdict,
 };
 use antiphon_core::report::{Exit, NotStarted, Output, Report, ResultFile, StopCause};
 use antiphon_core::run::{Completions, Outcome, Plan};
@@ -16,7 +17,9 @@ use antiphon_core::task::TaskVersion;
 use antiphon_core::time::Boot;
 use serde_json::value::RawValue;
 
-use crate::fixture::{exited, facts, rule_name, signal, task_name, worker};
+use crate::fixture::{
+    ORIGIN, agent, exited, facts, first_keys, key, rule_name, signal, task_name, worker,
+};
 
 fn id(number: u8) -> Id {
     Id::from_bytes([number; 16])
@@ -30,7 +33,7 @@ fn by() -> String {
     "ada".to_owned()
 }
 
-fn key() -> Key {
+fn signal_key() -> Key {
     Key {
         hash: [0xab; 16],
         payload: [0x01; 8],
@@ -45,6 +48,8 @@ fn odd_facts() -> Facts {
 pub(crate) fn bodies() -> Vec<Body> {
     [
         log(),
+        going_on(),
+        keys(),
         signals(),
         asks(),
         runs(),
@@ -61,7 +66,8 @@ fn log() -> Vec<Body> {
         Body::LogCreated(Box::new(LogCreated {
             format: 1,
             id: id(1),
-            origin: "example.com/antiphon".to_owned(),
+            keys: first_keys(),
+            origin: ORIGIN.to_owned(),
             version: "1.0.0".to_owned(),
         })),
         Body::OwnerStarted(Box::new(OwnerStarted {
@@ -86,6 +92,54 @@ fn log() -> Vec<Body> {
             at_seq: 49_999,
             sha256: digest(3),
             state_version: 1,
+        })),
+    ]
+}
+
+fn going_on() -> Vec<Body> {
+    vec![
+        Body::LogCut(Box::new(LogCut {
+            by: by(),
+            epoch: 4,
+            reason: "a disk that lied".to_owned(),
+            refused: RefusedHead {
+                root: digest(5),
+                size: 120,
+            },
+            size: 100,
+        })),
+        Body::LogRestored(Box::new(LogRestored {
+            by: by(),
+            epoch: 5,
+            reason: "a backup".to_owned(),
+            size: 90,
+        })),
+    ]
+}
+
+fn keys() -> Vec<Body> {
+    vec![
+        Body::KeyRegistered(Box::new(KeyRegistered {
+            agent: agent("LARS"),
+            by: by(),
+            custodial: false,
+            key: key("LARS", 9),
+        })),
+        Body::KeyRotated(Box::new(KeyRotated {
+            agent: agent("LARS"),
+            by: by(),
+            custodial: true,
+            key: key("LARS", 10),
+            of: key("LARS", 9).id(),
+        })),
+        Body::KeyRevoked(Box::new(KeyRevoked {
+            agent: agent("LARS"),
+            by: by(),
+            custodial: false,
+            from_seq: 17,
+            key: key("LARS", 11),
+            of: key("LARS", 10).id(),
+            reason: "it was stolen".to_owned(),
         })),
     ]
 }
@@ -124,7 +178,7 @@ fn signals() -> Vec<Body> {
         decisions: verdicts(),
         depth: 3,
         facts: odd_facts(),
-        key: Some(key()),
+        key: Some(signal_key()),
         lineage: vec![rule_name("first"), rule_name("worker:Q_GO>work")],
         meets: vec![id(8)],
         occurred_ms: Some(1_800_000_000_001),
@@ -212,13 +266,12 @@ fn plan(number: u8, facts: Option<Facts>) -> Plan {
 }
 
 fn asks() -> Vec<Body> {
-    let answered = |permit: bool, runs: Vec<Plan>| {
+    let answered = |permit: bool| {
         Body::AskAnswered(Box::new(AskAnswered {
             ask: id(12),
             by: by(),
             permit,
             rule: rule_name("first"),
-            runs,
         }))
     };
     let breaker = |open_until_ms: Option<u64>| {
@@ -229,8 +282,12 @@ fn asks() -> Vec<Body> {
         }))
     };
     vec![
-        answered(false, Vec::new()),
-        answered(true, vec![plan(14, None)]),
+        answered(false),
+        answered(true),
+        Body::RunPlanned(Box::new(RunPlanned {
+            ask: id(12),
+            runs: vec![plan(14, None)],
+        })),
         breaker(Some(60_000)),
         breaker(None),
     ]
@@ -255,7 +312,7 @@ fn runs() -> Vec<Body> {
     };
     vec![
         Body::RunLeased(Box::new(RunLeased {
-            agent: AgentName::new("LARS").unwrap(),
+            agent: agent("LARS"),
             attempt: 1,
             deadline_ms: 60_000,
             run: id(9),
@@ -400,7 +457,7 @@ fn letters() -> Vec<Body> {
         sha256: digest(19),
     };
     vec![
-        parked(bytes, Some(key()), 0),
+        parked(bytes, Some(signal_key()), 0),
         parked(Payload::Document(odd_facts()), None, 0),
         parked(run, None, 2),
         parked(errored, None, 0),

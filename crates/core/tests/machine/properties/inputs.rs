@@ -4,16 +4,19 @@ use antiphon_core::control::Control;
 use antiphon_core::guard::{Mode, Switch};
 use antiphon_core::id::{Digest, Id};
 use antiphon_core::input::{Event, Malformed};
+use antiphon_core::key::{LOG, OPERATOR, OWNER, RECOVERY};
 use antiphon_core::policy::{PolicySource, Rate, RuleSource, WorkerSource};
+use antiphon_core::record::{KeyRegistered, KeyRevoked, KeyRotated};
 use antiphon_core::report::{Fate, NotStarted, Report};
 use antiphon_core::run::Completions;
+use antiphon_core::state::State;
 use antiphon_core::task::{Interrupted, ResultPolicy, Task};
 use proptest::prelude::*;
 
 use super::watch::Watched;
 use crate::fixture::{
-    dedupe, exited, expectation, gave, killed, lock, retry, rule, rule_name, signal, starts, task,
-    task_name, worker,
+    agent, dedupe, exited, expectation, gave, key, killed, lock, retry, rule, rule_name, signal,
+    starts, task, task_name, worker,
 };
 use crate::world::outside;
 
@@ -51,6 +54,12 @@ pub(crate) enum Happens {
     SetTask {
         which: usize,
         enabled: Option<bool>,
+    },
+    Key {
+        which: usize,
+        how: u8,
+        number: u8,
+        ago: u64,
     },
     Replay {
         which: usize,
@@ -91,6 +100,8 @@ const NAMES: [&str; 11] = [
 ];
 const TASKS: [&str; 4] = ["work", "locked-a", "locked-b", "slow"];
 
+const AGENTS: [&str; 6] = ["LARS", "FINN", LOG, OPERATOR, OWNER, RECOVERY];
+
 pub(crate) fn story(length: usize) -> impl Strategy<Value = Vec<Happens>> {
     proptest::collection::vec(happens(), 1..length)
 }
@@ -113,6 +124,8 @@ fn happens() -> impl Strategy<Value = Happens> {
             .prop_map(|(switch, maintenance)| Happens::Files { switch, maintenance }),
         1 => (which(), any::<Option<bool>>())
             .prop_map(|(which, enabled)| Happens::SetTask { which, enabled }),
+        2 => (0..AGENTS.len(), 0..4_u8, 1..30_u8, 0..20_u64)
+            .prop_map(|(which, how, number, ago)| Happens::Key { which, how, number, ago }),
         1 => which().prop_map(|which| Happens::Replay { which }),
         1 => which().prop_map(|which| Happens::Purge { which }),
         1 => Just(Happens::CloseBreaker),
@@ -312,12 +325,51 @@ fn control(world: &Watched, happens: &Happens) -> Option<Control> {
             enabled,
             by,
         },
+        Happens::Key {
+            which,
+            how,
+            number,
+            ago,
+        } => key_event(state, AGENTS[which], how, number, ago),
         Happens::CloseBreaker => Control::CloseBreaker {
             rule: rule_name("echoes"),
             by,
         },
         _ => return None,
     })
+}
+
+/// Something about the key of `name`, which more often than not makes sense.
+fn key_event(state: &State, name: &str, how: u8, number: u8, ago: u64) -> Control {
+    let (agent, by) = (agent(name), "ada".to_owned());
+    let valid = state.keys.active(name);
+    let of = valid.map_or_else(|| key(name, number).id(), |active| active.key.id());
+    let custodial = matches!(name, LOG | OPERATOR | OWNER) || (name != RECOVERY && number > 15);
+    let key = key(name, number);
+    match how {
+        0 => Control::RegisterKey(Box::new(KeyRegistered {
+            agent,
+            by,
+            custodial,
+            key,
+        })),
+        1 => Control::RevokeKey(Box::new(KeyRevoked {
+            agent,
+            by,
+            custodial,
+            from_seq: state.next_seq.saturating_sub(ago),
+            key,
+            of,
+            reason: "a test".to_owned(),
+        })),
+        _ => Control::RotateKey(Box::new(KeyRotated {
+            agent,
+            by,
+            custodial,
+            key,
+            of,
+        })),
+    }
 }
 
 fn any_of(ids: impl Iterator<Item = Id>, which: usize) -> Option<Id> {

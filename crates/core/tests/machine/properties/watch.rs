@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use antiphon_core::control::Control;
+use antiphon_core::control::{Control, Refusal};
 use antiphon_core::guard::{Mode, Switch};
 use antiphon_core::id::Id;
-use antiphon_core::input::{Effect, Event, Input, Output, Owner};
+use antiphon_core::input::{Effect, Event, Input, Output, Owner, Reply};
 use antiphon_core::limits::CASCADE_RECORDS_MAX;
 use antiphon_core::machine::{LOG_FORMAT, Machine};
 use antiphon_core::policy::{Policy, PolicySource};
-use antiphon_core::record::{Body, LogCreated, Record};
+use antiphon_core::record::{BY_DEADLINE, Body, LogCreated, Record};
 use antiphon_core::report::Fate;
 use antiphon_core::state::State;
 use antiphon_core::time::Instant;
 
-use crate::fixture::exited;
+use crate::fixture::{ORIGIN, exited, first_keys};
 
 pub(crate) struct Watched {
     machine: Machine,
@@ -47,7 +47,8 @@ impl Watched {
         let created = LogCreated {
             format: LOG_FORMAT,
             id: Id::of_log(now.wall_ms, &[1; 32]),
-            origin: "test".to_owned(),
+            keys: first_keys(),
+            origin: ORIGIN.to_owned(),
             version: "1.0.0".to_owned(),
         };
         let output = world.machine.create(now, created);
@@ -86,7 +87,9 @@ impl Watched {
 
     pub(crate) fn step(&mut self, event: Event) {
         let twin = self.twin_of(&event);
+        let preview = self.machine.preview(&event);
         let output = self.stepped(event);
+        check_preview(preview, &output);
         if let Some(twin) = twin {
             assert_eq!(
                 twin.records, output.records,
@@ -281,7 +284,7 @@ impl Watched {
                     let asks = body.decisions.iter().filter_map(|said| said.ask.as_ref());
                     ids.extend(asks.map(|ask| ask.id));
                 }
-                Body::AskAnswered(body) => ids.extend(body.runs.iter().map(|plan| plan.id)),
+                Body::RunPlanned(body) => ids.extend(body.runs.iter().map(|plan| plan.id)),
                 Body::RunReplanned(body) => ids.push(body.plan.id),
                 Body::LetterParked(body) => ids.push(body.id),
                 _ => {}
@@ -290,4 +293,24 @@ impl Watched {
         let distinct: BTreeSet<&Id> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len(), "an id twice");
     }
+}
+
+/// What was to be signed is what was recorded, or was refused; the program itself answers asks whose
+/// time was over before it.
+fn check_preview(preview: Result<Option<Body>, Refusal>, output: &Output) {
+    let signed = output.records.iter().map(|record| &record.body);
+    let mut signed: Vec<&Body> = signed
+        .filter(|body| body.signed_subject().is_some())
+        .collect();
+    signed
+        .retain(|body| !matches!(body, Body::AskAnswered(answered) if answered.by == BY_DEADLINE));
+    let expected = match preview {
+        Ok(Some(body)) if !matches!(output.reply, Reply::Refused(_)) => vec![body],
+        Ok(_) => Vec::new(),
+        Err(refusal) => {
+            assert_eq!(output.reply, Reply::Refused(refusal));
+            Vec::new()
+        }
+    };
+    assert_eq!(signed, expected.iter().collect::<Vec<&Body>>());
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use antiphon_core::record::{
-    AskAnswered, Body, Evidence, LetterParked, Next, Payload, Returned, RunReplanned, RunSettled,
-    SignalAccepted, Verdict,
+    AskAnswered, Body, Evidence, LetterParked, Next, Payload, Returned, RunPlanned, RunReplanned,
+    RunSettled, SignalAccepted, Verdict,
 };
 use antiphon_core::report::NotStarted;
 use antiphon_core::run::Plan;
@@ -16,7 +16,8 @@ impl Transcript {
     pub(super) fn body(&mut self, body: &Body) -> Vec<String> {
         let line = match body {
             Body::SignalAccepted(body) => return self.accepted(body),
-            Body::AskAnswered(body) => return self.answered(body),
+            Body::AskAnswered(body) => self.answered(body),
+            Body::RunPlanned(body) => return self.plans(body),
             Body::RunReplanned(body) => return self.replanned(body),
             Body::RunSettled(body) => self.settled(body),
             Body::LetterParked(body) => self.parked(body),
@@ -42,8 +43,6 @@ impl Transcript {
                 )
             }
             Body::LettersPurged(body) => format!("{} by {}", self.all(&body.letters), body.by),
-            Body::LogCreated(body) => format!("format {}", body.format),
-            Body::OwnerStarted(body) => format!("epoch {}", body.epoch),
             Body::ReportRefused(body) => format!("token {}: {}", body.token, body.what),
             Body::RunCancelled(body) => {
                 format!("{} of {} by {}", self.id(&body.run), body.task, body.by)
@@ -80,8 +79,7 @@ impl Transcript {
                     body.cause
                 )
             }
-            Body::SnapshotTaken(body) => format!("after {}", body.at_seq),
-            Body::TaskChanged(body) => format!("{} {:?} by {}", body.task, body.enabled, body.by),
+            other => without_names(other),
         };
         vec![line]
     }
@@ -157,10 +155,14 @@ impl Transcript {
         format!("plans {run} of {}{rule}{facts}", plan.task)
     }
 
-    fn answered(&mut self, body: &AskAnswered) -> Vec<String> {
+    fn answered(&mut self, body: &AskAnswered) -> String {
         let verb = if body.permit { "permitted" } else { "denied" };
         let ask = self.id(&body.ask);
-        let mut lines = vec![format!("{ask} of {} {verb} by {}", body.rule, body.by)];
+        format!("{ask} of {} {verb} by {}", body.rule, body.by)
+    }
+
+    fn plans(&mut self, body: &RunPlanned) -> Vec<String> {
+        let mut lines = vec![format!("for {}", self.id(&body.ask))];
         lines.extend(body.runs.iter().map(|plan| self.planned(plan)));
         lines
     }
@@ -210,5 +212,38 @@ impl Transcript {
         self.ids.iter().fold(text.to_owned(), |text, (id, name)| {
             text.replace(&id.to_string(), name)
         })
+    }
+}
+
+/// A body that names nothing that the transcript has a short name for.
+fn without_names(body: &Body) -> String {
+    match body {
+        Body::LogCreated(body) => format!("format {}", body.format),
+        Body::OwnerStarted(body) => format!("epoch {}", body.epoch),
+        Body::SnapshotTaken(body) => format!("after {}", body.at_seq),
+        Body::TaskChanged(body) => format!("{} {:?} by {}", body.task, body.enabled, body.by),
+        Body::KeyRegistered(body) => format!("{} {} by {}", body.agent, body.key.id(), body.by),
+        Body::KeyRevoked(body) => format!(
+            "{} {} from {}, now {} by {}",
+            body.agent,
+            body.of,
+            body.from_seq,
+            body.key.id(),
+            body.by
+        ),
+        Body::KeyRotated(body) => format!(
+            "{} {}, now {} by {}",
+            body.agent,
+            body.of,
+            body.key.id(),
+            body.by
+        ),
+        Body::LogCut(body) => {
+            format!("epoch {} after {} by {}", body.epoch, body.size, body.by)
+        }
+        Body::LogRestored(body) => {
+            format!("epoch {} after {} by {}", body.epoch, body.size, body.by)
+        }
+        other => unreachable!("{} is told above", other.kind()),
     }
 }

@@ -8,7 +8,8 @@
 use antiphon_core::id::Digest;
 use antiphon_core::name::{RuleName, SignalName, TaskName};
 use antiphon_core::record::{
-    AskAnswered, Body, Next, Returned, RunCancelled, RunReplanned, RunReturned, RunStopping,
+    AskAnswered, Body, Next, Returned, RunCancelled, RunPlanned, RunReplanned, RunReturned,
+    RunStopping,
 };
 use antiphon_core::report::{Exit, NotStarted, StopCause};
 use antiphon_core::run::{Outcome, Plan};
@@ -139,18 +140,24 @@ fn asks(open: Open<'_>) {
         by: "me".to_owned(),
         permit: true,
         rule: RuleName::new("rule").unwrap(),
+    };
+    let follows = RunPlanned {
+        ask: id(4, 1),
         runs: vec![plan(1, "dream")],
     };
     let mut bench = fresh(open, &[accepted(0, asking)]);
-    bench
-        .builder
-        .project(&[projected(1, Body::AskAnswered(Box::new(answer)))])
-        .unwrap();
+    // In two batches: what stands between them is on disk.
+    for (seq, body) in [
+        (1, Body::AskAnswered(Box::new(answer))),
+        (2, Body::RunPlanned(Box::new(follows))),
+    ] {
+        bench.builder.project(&[projected(seq, body)]).unwrap();
+    }
     let row = bench.run(1);
     let by_answer = "a run that an answer plans is of the signal that asked";
     assert_eq!(
         (row.signal_id, row.planned_seq),
-        (signal_id(0), 1),
+        (signal_id(0), 2),
         "{by_answer}"
     );
     let chain = RunFilter {
