@@ -5,6 +5,7 @@
 
 pub(crate) mod assembly;
 pub(crate) mod clock;
+pub(crate) mod doors;
 mod entropy;
 mod letters;
 mod no_hands;

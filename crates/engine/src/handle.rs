@@ -324,11 +324,8 @@ impl Handle {
     /// # Errors
     /// [`SubmitError`]; the old policy stays in force entirely.
     pub async fn configure(&self, policy: Arc<Policy>) -> Result<(), SubmitError> {
-        ask(&self.controls, Event::Configured(policy))
-            .await?
-            .done()?;
-        self.notes.set_reload_error(None);
-        Ok(())
+        let answered = ask(&self.controls, Event::Configured(policy)).await?;
+        answered.done().map(|_reply| ())
     }
 
     /// The size and the root of what is durable; changes after every commit, before

@@ -35,12 +35,15 @@ pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<Exit, Fai
             .await?;
         let path = context.root.join(socket::FILE);
         let unusable = |source| Failure::Socket { path, source };
-        let listener = socket::listen(&context.root).map_err(unusable)?;
+        let doors = running.doors();
+        let listener = doors
+            .within(|| socket::listen(&context.root))
+            .map_err(unusable)?;
         let router = antiphon_http::router(running.state.clone());
         let serving = antiphon_http::serve::serve_unix(listener, router, shutdown.clone());
-        let serving = tokio::spawn(serving);
-        let handling =
-            tokio::spawn(signals.follow(context.clone(), running.handle(), shutdown.clone()));
+        let serving = doors.spawn(serving);
+        let following = signals.follow(context.clone(), running.handle(), shutdown.clone());
+        let handling = doors.spawn(following);
         context
             .output
             .note(&format!("ready: {}", context.root.display()))?;

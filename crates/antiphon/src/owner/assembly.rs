@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use antiphon_backend_sqlite::{SqliteStore, open_reader, open_views};
-use antiphon_core::guard::Switch;
 use antiphon_core::policy::Policy;
 use antiphon_engine::error::EngineError;
 use antiphon_engine::handle::Handle;
@@ -32,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::SystemClock;
+use super::doors::{self, Doors};
 use super::entropy::SystemEntropy;
 use super::no_hands::NoHands;
 use super::retention::Sweeper;
@@ -177,7 +177,9 @@ impl Held {
         let age_ms = config.retention_ms.filter(|_| has_slots);
         let sweeper = age_ms.map(|age_ms| Sweeper::new(age_ms, &state, clock, &owner));
         let service = hands.service;
+        let doors = Doors::open().map_err(|error| EngineError::Bug(error.to_string()))?;
         Ok(Running {
+            doors,
             owner,
             state,
             files,
@@ -193,6 +195,7 @@ impl Held {
 
 /// An owner that is ready to run, and everything that runs beside it.
 pub(crate) struct Running {
+    doors: Doors,
     owner: Owner,
     /// What the API needs.
     pub(crate) state: AppState,
@@ -211,6 +214,11 @@ impl Running {
         self.state.handle.clone()
     }
 
+    /// The thread of what must not wait for the disk; its tasks end with the shutdown token.
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
     /// Becomes true when all that was dropped before this owner has been looked at; `None` when it
     /// takes no files.
     pub(crate) fn inbox_walked(&self) -> Option<watch::Receiver<bool>> {
@@ -223,6 +231,7 @@ impl Running {
     /// [`OwnerError`]: what ended it.
     pub(crate) async fn run(self) -> Result<(), OwnerError> {
         let Self {
+            doors,
             owner,
             state,
             files,
@@ -237,7 +246,7 @@ impl Running {
         let around = TaskTracker::new();
         if let Some(inbox) = inbox {
             around.spawn(inbox.run(handle.clone(), shutdown.clone()));
-            around.spawn(follow_switch(switch, handle.clone(), shutdown.clone()));
+            doors.spawn(doors::follow_switch(switch, handle, shutdown.clone()));
         }
         if let Some(sweeper) = sweeper {
             around.spawn(sweeper.run(shutdown.clone()));
@@ -252,6 +261,7 @@ impl Running {
         };
         shutdown.cancel();
         around.wait().await;
+        doors.close().await;
         if let Some(service) = service {
             service.close().await;
         }
@@ -347,34 +357,6 @@ fn views_of(root: PathBuf, opened: OpenedViews) -> antiphon_engine::owner::Opens
         *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(views);
         Ok(OpenViews { builder, keys })
     })
-}
-
-/// Tells the loop what the guard files say, whenever they change.
-async fn follow_switch(switch: FileStopSwitch, handle: Handle, shutdown: CancellationToken) {
-    let mut watch = switch.watch();
-    loop {
-        let state = tokio::select! {
-            () = shutdown.cancelled() => return,
-            state = watch.changed() => state,
-        };
-        let level = if state.switch == Switch::Clear {
-            "cleared"
-        } else {
-            "engaged"
-        };
-        tracing::info!(
-            switch = level,
-            maintenance = state.maintenance,
-            "guard files changed"
-        );
-        if handle
-            .switch_seen(state.switch, state.maintenance)
-            .await
-            .is_err()
-        {
-            tracing::error!("what the guard files say could not be recorded");
-        }
-    }
 }
 
 /// The name under which the log's checkpoints will be signed: the machine's own.

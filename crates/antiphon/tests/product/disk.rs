@@ -1,7 +1,9 @@
-//! The disk and the descriptors fail: at a sync, at the Nth call, when full, when none are left.
+//! The disk and the descriptors fail: at a sync, at the Nth call, when full, when none are left; and a
+//! disk that hangs.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Child;
 
 use rustix::process::{Resource, Rlimit};
 use serde_json::{Value, json};
@@ -315,4 +317,56 @@ fn is_silent_for_half_a_second(stream: &mut UnixStream) {
         stream.read(&mut [0; 1]).is_err(),
         "nobody can have accepted it"
     );
+}
+
+/// Longer than any test waits, in microseconds.
+const HANGS_US: u64 = 600_000_000;
+
+/// Whether the owner's loop has been held up in a call for a while: one that is only traced is not.
+fn hangs(owner: &Owner) -> bool {
+    let stat = format!("/proc/{}/stat", owner.pid().as_raw_nonzero());
+    (0..50).all(|_time| {
+        std::thread::yield_now();
+        std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") t "))
+    })
+}
+
+fn f54_stops_while_the_disk_hangs(stop: impl Fn(&Site) -> Option<Child>) {
+    let site = Site::new(CONFIGURATION);
+    let owner = site.serve();
+    owner.emit("Q_HOLD", &json!({}));
+    let held = until("it is held", || lines_of(&site.outside.join("held")).pop());
+    let fault = format!("fdatasync,fsync:delay_enter={HANGS_US}");
+    let disk = attach(owner.pid(), &fault, &[]);
+    std::thread::scope(|scope| {
+        let emitted = scope.spawn(|| owner.emit("Q_OTHER", &json!({})));
+        until("the loop hangs", || hangs(&owner).then_some(()));
+        let stopping = stop(&site);
+        let process = Path::new("/proc").join(&held);
+        until("its tree is gone", || (!process.exists()).then_some(()));
+        assert_eq!(owner.status()["mode"], "normal", "that is not durable yet");
+        assert!(hangs(&owner) && !emitted.is_finished());
+        disk.detach();
+        emitted.join().unwrap();
+        if let Some(mut stopping) = stopping {
+            assert!(stopping.wait().unwrap().success());
+        }
+    });
+    let status = owner.wait_status("it is recorded", |status| status["mode"] == "kill");
+    assert_eq!(status["starts_work"], false);
+    owner.stop();
+    site.verify();
+}
+
+#[test]
+fn f54_a_stop_by_command_does_not_wait_for_a_disk_that_hangs() {
+    f54_stops_while_the_disk_hangs(|site| Some(site.command(&["stop", "kill"]).spawn().unwrap()));
+}
+
+#[test]
+fn f54_a_stop_by_file_does_not_wait_for_a_disk_that_hangs() {
+    f54_stops_while_the_disk_hangs(|site| {
+        site.touch("killswitch");
+        None
+    });
 }

@@ -223,6 +223,7 @@ impl Turn {
     /// Commits what is staged; nothing is in flight.
     pub(super) fn commit(&mut self) -> Result<(), EngineError> {
         let bytes = self.staged.bytes();
+        let is_small = bytes <= INLINE_BYTES_MAX;
         let (mut batch, mut held) = self.staged.take();
         if batch.turn.count == 0 {
             self.staged.reuse(batch);
@@ -233,18 +234,20 @@ impl Turn {
         fail::step("seal.sealed")?;
         self.admission.wrote(bytes);
         self.snapshots.count(batch.turn.count);
+        if is_small || held.is_control || self.is_status_due() {
+            held.status = Some(self.status_after(&held));
+        }
         #[cfg(antiphon_plant)]
         if crate::plant::is("effect_before_commit") {
             let held = self.release_early(held);
             return self.committer.commit_there(batch, held);
         }
-        if bytes <= INLINE_BYTES_MAX {
+        if is_small {
             let landed = self.committer.commit_here(batch, held)?;
             fail::step("commit.durable_here")?;
             self.land(landed);
             Ok(())
         } else {
-            held.status = self.status_if_due();
             self.committer.commit_there(batch, held)
         }
     }

@@ -53,6 +53,7 @@ impl Turn {
             stops,
             letters_seq,
             policy,
+            is_control: _,
             status,
             records: _,
             keys,
@@ -62,12 +63,18 @@ impl Turn {
         }
         if let Some(policy) = policy {
             self.policies.send_replace(policy);
+            self.board.notes.set_reload_error(None);
         }
         if let Some(keys) = keys {
             self.keys_shown.send_replace(keys);
         }
         for _stop in 0..stops {
             self.gate.recorded();
+        }
+        self.board.letters_seq = letters_seq.unwrap_or(self.board.letters_seq);
+        self.board.is_stale = status.is_none();
+        if let Some(status) = status {
+            self.board.show(status, self.clock.now().boot_ms);
         }
         for effect in effects {
             match effect {
@@ -90,11 +97,6 @@ impl Turn {
             if fail::step("dispatch.forget").is_ok() {
                 self.executor.forget(token);
             }
-        }
-        self.board.letters_seq = letters_seq.unwrap_or(self.board.letters_seq);
-        self.board.is_stale = true;
-        if let Some(status) = status {
-            self.board.show(status, self.clock.now().boot_ms);
         }
     }
 

@@ -179,6 +179,8 @@ pub(crate) struct Held {
     pub(super) letters_seq: Option<u64>,
     /// The policy, when another came into force.
     pub(super) policy: Option<Arc<Policy>>,
+    /// Whether an operator's act is among it, who is to see it done once he is answered.
+    pub(super) is_control: bool,
     /// How things stand after it, when that is to be shown.
     pub(super) status: Option<Arc<Status>>,
     /// The log's keys, when they changed.
@@ -227,6 +229,7 @@ impl Staged {
     }
 
     pub(super) fn remember(&mut self, event: &Event) {
+        self.held.is_control |= matches!(event, Event::Control(_) | Event::Configured(_));
         self.events.push(event.clone());
     }
 

@@ -7,6 +7,7 @@ use antiphon_core::run::Phase;
 use tokio::sync::watch;
 
 use super::Turn;
+use super::seal::Held;
 use crate::handle::{Notes, OpenAsk, Status};
 
 /// Counters, and where the status is shown.
@@ -73,10 +74,22 @@ impl Turn {
         self.board.show(status, self.clock.now().boot_ms);
     }
 
-    /// How things stand once what was stepped is durable, if it is time to show that.
-    pub(super) fn status_if_due(&self) -> Option<Arc<Status>> {
-        let waited_ms = self.clock.now().boot_ms.saturating_sub(self.board.shown_ms);
-        (waited_ms >= SHOWN_EVERY_MS).then(|| Arc::new(self.status()))
+    /// Whether it is time to show how things stand.
+    pub(super) fn is_status_due(&self) -> bool {
+        let now_ms = self.clock.now().boot_ms;
+        now_ms.saturating_sub(self.board.shown_ms) >= SHOWN_EVERY_MS
+    }
+
+    /// How things stand once what was stepped is durable, of which `held` is the last part.
+    pub(super) fn status_after(&self, held: &Held) -> Arc<Status> {
+        let letters_seq = held.letters_seq.unwrap_or(self.board.letters_seq);
+        let status = self.status();
+        let reload_error = status.reload_error.filter(|_error| held.policy.is_none());
+        Arc::new(Status {
+            reload_error,
+            letters_seq,
+            ..status
+        })
     }
 
     fn status(&self) -> Status {

@@ -8,7 +8,9 @@ use antiphon_core::task::Interrupted;
 use antiphon_engine::handle::{CONTROLS_WAITING_MAX, SubmitError};
 use antiphon_testkit::fakes::Fault;
 
-use super::support::{Random, World, large, plain, policy, resume, settle, signal, yields};
+use super::support::{
+    Random, World, large, on_its_own_thread, plain, policy, resume, settle, signal, yields,
+};
 
 const RACES: u64 = 1_000;
 const RACES_OF_ONE_OWNER: u64 = 50;
@@ -106,6 +108,33 @@ async fn f54_a_kill_does_not_wait_for_a_log_that_hangs() {
     settle().await;
     assert_eq!(running.executor.seen().launched.len(), 1);
     running.go().await.unwrap();
+}
+
+#[test]
+fn f54_a_kill_from_another_thread_does_not_wait_for_a_commit_on_the_loops_own() {
+    let world = World::new();
+    on_its_own_thread(&world, async |running| {
+        running.emit(signal("Q_WORK")).await;
+        running.executor.until(|seen| seen.running.len() == 1).await;
+        let mut begun = world.disk.begun();
+        begun.mark_unchanged();
+        world.disk.hold();
+        let small = running.submit(signal("Q_WORK"));
+        begun.changed().await.unwrap();
+        let handle = running.handle.clone();
+        let by = "test".to_owned();
+        let stop = tokio::spawn(async move { handle.stop(Mode::Kill, by, String::new()).await });
+        running
+            .executor
+            .until(|seen| seen.kills > 0 && seen.running.is_empty())
+            .await;
+        settle().await;
+        assert!(!stop.is_finished() && !small.is_finished(), "they wait");
+        world.disk.release();
+        stop.await.unwrap().unwrap();
+        small.await.unwrap().unwrap();
+        assert_eq!(running.executor.seen().launched.len(), 1);
+    });
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::support::{World, large, plain, settle};
+use antiphon_core::guard::Mode;
+
+use super::support::{World, large, on_its_own_thread, plain, settle};
 
 #[tokio::test(start_paused = true)]
 async fn the_status_is_shown_although_a_batch_is_always_in_flight() {
@@ -30,6 +32,26 @@ async fn the_status_is_shown_although_a_batch_is_always_in_flight() {
     first.await.unwrap().unwrap();
     second.await.unwrap().unwrap();
     running.go().await.unwrap();
+}
+
+#[test]
+fn who_was_answered_sees_what_he_did_from_another_thread_too() {
+    let world = World::new();
+    on_its_own_thread(&world, async |running| {
+        let mut noise = Vec::new();
+        for round in 0..200 {
+            if round % 2 == 1 {
+                noise.push(running.submit(large("Q_NOTE")));
+            }
+            running.stop(Mode::Pause).await.unwrap();
+            assert_eq!(running.handle.status().guards.mode, Mode::Pause, "{round}");
+            running.resume().await;
+            assert_eq!(running.handle.status().guards.mode, Mode::Normal, "{round}");
+        }
+        for noise in noise {
+            noise.await.unwrap().unwrap();
+        }
+    });
 }
 
 #[tokio::test(start_paused = true)]

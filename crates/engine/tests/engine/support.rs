@@ -1,5 +1,7 @@
 //! A root of fakes, owners on it one after another, and the few words that tests need.
 
+mod thread;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -22,6 +24,8 @@ use antiphon_testkit::fakes::{
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use thread::on_its_own_thread;
 
 /// Bytes of facts that make a batch the writer's: smaller ones are committed on the loop's thread,
 /// which is also the test's.
