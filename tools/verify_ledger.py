@@ -111,8 +111,7 @@ class Key:
     def __init__(self, text: str, kind: int) -> None:
         self.text, self.kind, self.agent, self.first, self.last = text, kind, "", 0, INTEGER_MAX
         self.name, self.id, encoded = text.split("+", 2)
-        self.data = strict_base64(encoded)
-        self.signed: list[int] = []
+        self.data, self.signed = strict_base64(encoded), list[int]()
         want(re.fullmatch(KEY_NAME, self.name) and len(self.data) == 33 and self.data[0] == kind, "no key of its kind")
         want(sha256(self.name.encode(), b"\n", self.data)[:4].hex() == self.id, "the id is not the key's")
 
@@ -131,15 +130,14 @@ class Checkpoint:
     """A signed note about a tree; `lines` are (key name, key id, signature). ValueError for none."""
 
     def __init__(self, note: bytes) -> None:
-        want(len(note) <= NOTE_BYTES_MAX, "too long")
-        want(all(byte >= 0x20 or byte == 0x0A for byte in note), "control characters")
+        plain = len(note) <= NOTE_BYTES_MAX and all(byte >= 0x20 or byte == 0x0A for byte in note)
+        want(plain, "too long, or control characters")
         text, separator, lines = note.decode("utf-8").rpartition("\n\n")
-        want(separator and lines.endswith("\n"), "no text and signatures")
-        want(lines.count("\n") <= SIGNATURES_MAX, "too many signatures")
+        want(separator and lines.endswith("\n") and lines.count("\n") <= SIGNATURES_MAX, "no text and signatures")
         self.origin, size, root = text.split("\n")
-        want(self.origin and re.fullmatch(r"0|[1-9][0-9]{0,15}", size), "no origin, or no size")
+        want(re.fullmatch(r"[^\x7f-\x9f]+", self.origin) and len(self.origin.encode()) <= 255, "no origin")
+        want(re.fullmatch(r"0|[1-9][0-9]{0,15}", size) and int(size) <= INTEGER_MAX, "no size")
         self.note, self.text, self.size, self.root = note, (text + "\n").encode(), int(size), hash_of(root)
-        want(self.size <= INTEGER_MAX, "the size is too large")
         self.lines: list[tuple[str, str, bytes]] = []
         for line in lines[:-1].split("\n"):
             dash, name, encoded = line.split(" ")
@@ -189,8 +187,8 @@ class Envelope:
             self.body_bytes, self.body_sha256 = int(size), bytes.fromhex(body_hash.decode())
             self.version, self.signatures = int(version), sig.decode().split('","') if sig else []
             self.leaf = sha256(b"\x00", data)
-            in_range = max(int(elapsed), self.seq) <= INTEGER_MAX and max(self.body_bytes, self.version) < 2**32
-            want(in_range, "a number is too large")
+            want(max(int(elapsed), self.seq) <= INTEGER_MAX, "a number is too large")
+            want(max(self.body_bytes, self.version) < 2**32, "a number is too large")
             year, month, day = map(int, date)
             datetime.date(year % 400 + 400, month, day)  # the calendar repeats, and has no year 0 there
         except ValueError as error:
@@ -423,8 +421,7 @@ class Verification:
         log = self.keys.at("log", size)
         signers = checkpoint.signers([*witnesses, log] if log else witnesses)
         hold(log in signers, "checkpoint.signature", None, "the log's key has not signed it")
-        cosigned_by = sorted(it.name for it in signers if it.kind == COSIGNATURE)
-        self.statement["cosigned_by"] = cosigned_by
+        self.statement["cosigned_by"] = cosigned_by = sorted(it.name for it in signers if it.kind == COSIGNATURE)
         hold(len(cosigned_by) >= required, "cosignature.missing", None, f"{len(cosigned_by)} of {required} have")
 
     def check_proven(self, checkpoint: Checkpoint, records: Records, proof_of: Callable[[int], list[bytes]]) -> None:
@@ -442,15 +439,18 @@ class Verification:
     def check_bundle(self, checkpoint: Checkpoint) -> None:
         try:
             bundle = json.loads(read(self.path / "bundle.json") or b"")
-            seqs, outputs = {*bundle["keys"], *bundle["records"]}, bundle["evidence"]
+            want(bundle.keys() == {"format", "run", "origin", "records", "keys", "evidence"}, "its members are others")
+            records, keys, outputs = bundle["records"], bundle["keys"], bundle["evidence"]
             want(bundle["format"] == 1 and bundle["origin"] == checkpoint.origin, "another format or origin")
-            want(0 in seqs and all(type(it) is int and it >= 0 for it in seqs), "no record 0, or no places")
-            want(all(re.fullmatch(r"[0-9a-f]{64}", it) for it in outputs), "a hash is none")
+            want(all(type(it) is int and it >= 0 for it in [*records, *keys]), "a place is none")
+            want([records, keys] == [sorted(set(records)), sorted(set(keys))], "its records are not in order")
+            want(keys[:1] == [0], "record 0 is missing")
+            want(type(outputs) is list and all(re.fullmatch(r"[0-9a-f]{64}", it) for it in outputs), "a hash is none")
         except UNUSABLE as error:
             raise Problem("bundle.malformed", None, str(error)) from error
         bodies: list[bytes] = []
-        records = self.records_of_bundle(sorted(seqs), bodies)
-        self.check_proven(checkpoint, records, lambda seq: self.read_proof(seq, checkpoint))
+        some = self.records_of_bundle(sorted({*records, *keys}), bodies)
+        self.check_proven(checkpoint, some, lambda seq: self.read_proof(seq, checkpoint))
         head = self.trust.head
         if head and head.size == checkpoint.size:
             hold(head.root == checkpoint.root, "head.fork", None, f"another root at size {head.size}")
@@ -469,10 +469,10 @@ class Verification:
             yield seq, entry or b"", body
 
     def read_proof(self, seq: int, checkpoint: Checkpoint) -> list[bytes]:
-        text, _, note = (read(self.path / f"records/{seq}.tlog-proof") or b"").partition(b"\n\n")
+        text, separator, note = (read(self.path / f"records/{seq}.tlog-proof") or b"").partition(b"\n\n")
         try:
             first, index, *lines = text.decode("ascii").split("\n")
-            want(first == "c2sp.org/tlog-proof@v1" and index == f"index {seq}", "another format or index")
+            want(separator and first == "c2sp.org/tlog-proof@v1" and index == f"index {seq}", "another format or index")
             hashes = [hash_of(line) for line in lines]
         except ValueError as error:
             raise Problem("proof.malformed", seq, str(error)) from error
