@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use antiphon_core::id::Digest;
-use antiphon_core::input::Event;
+use antiphon_core::input::{Event, Malformed};
+use antiphon_core::report::Fate;
 
 use crate::ports::effector::Effector;
 
@@ -111,5 +112,49 @@ fn fingerprint(event: &Event) -> Option<String> {
         | Event::OwnerGoing
         | Event::Tick
         | Event::SnapshotWritten { .. } => None,
+    }
+}
+
+/// What stands for an input that stopped the machine twice.
+pub(crate) fn parked(event: Event) -> Event {
+    match event {
+        Event::Reported { token, .. }
+        | Event::NotStarted { token, .. }
+        | Event::Recovered { token, .. } => Event::Recovered {
+            token,
+            fate: Fate::Unproven,
+        },
+        Event::Signal { draft, .. } => {
+            let subject = format!("input:{}", draft.name);
+            malformed(subject, draft.facts.text(), draft.key.map(|key| key.hash))
+        }
+        Event::Intent(intent) => malformed(
+            format!("intent:{}", intent.file),
+            intent.document.text(),
+            Some(intent.key),
+        ),
+        Event::Malformed { what, key } => malformed(what.subject, &what.excerpt, key),
+        Event::Control(control) => {
+            malformed("input:control".to_owned(), &format!("{control:?}"), None)
+        }
+        other @ (Event::Started(_)
+        | Event::Configured(_)
+        | Event::OwnerGoing
+        | Event::SnapshotWritten { .. }
+        | Event::Tick) => other,
+    }
+}
+
+fn malformed(subject: String, text: &str, key: Option<[u8; 16]>) -> Event {
+    let what = Malformed {
+        subject,
+        code: "input.suspect".to_owned(),
+        error: "it stopped the machine twice and is not stepped again".to_owned(),
+        excerpt: text.chars().take(1_000).collect(),
+        sha256: Digest::of(text.as_bytes()),
+    };
+    Event::Malformed {
+        what: Box::new(what),
+        key,
     }
 }

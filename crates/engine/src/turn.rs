@@ -9,6 +9,7 @@ mod decide;
 mod dispatch;
 mod execute;
 mod ingest;
+mod known;
 mod prune;
 mod seal;
 mod snapshot;

@@ -5,12 +5,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use antiphon_core::id::{Digest, Id};
-use antiphon_core::input::{Event, Malformed, Reply};
-use antiphon_core::report::Fate;
+use antiphon_core::input::{Event, Reply};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Turn;
+use super::known::key_of;
 use super::seal::{Attested, STAGED_INPUTS_MAX};
 use crate::error::EngineError;
 use crate::fail;
@@ -18,7 +17,7 @@ use crate::handle::{Answered, Purpose, Request, SubmitError};
 use crate::keys::Known;
 use crate::ports::executor::ExecutorEvent;
 use crate::ports::store::Space;
-use crate::suspects::Suspicion;
+use crate::suspects::{Suspicion, parked};
 
 /// The ends of the lanes into the loop, in the order in which they are emptied.
 pub(crate) struct Lanes {
@@ -163,9 +162,6 @@ impl Admission {
     }
 }
 
-/// The payload of a key whose input became a dead letter.
-const PARKED_PAYLOAD: [u8; 8] = [0; 8];
-
 /// What becomes of an input.
 enum Prepared {
     /// It is stepped; its record is signed as was attested.
@@ -221,24 +217,6 @@ impl Turn {
             self.step_own(Event::Tick)
         } else {
             Ok(())
-        }
-    }
-
-    /// One lookup for all keys of what was taken that memory does not know.
-    fn known_keys(&mut self) -> Result<HashMap<[u8; 16], Known>, EngineError> {
-        let asked: Vec<[u8; 16]> = self
-            .taken
-            .iter()
-            .filter_map(|taken| match taken {
-                Taken::Signal(request) => key_of(&request.event),
-                Taken::Control(_) | Taken::Outcome(_) | Taken::Executor(_) => None,
-            })
-            .filter(|hash| self.keys.recent(hash).is_none())
-            .collect();
-        if asked.is_empty() {
-            Ok(HashMap::new())
-        } else {
-            Ok(self.keys.indexed(&asked)?)
         }
     }
 
@@ -309,38 +287,6 @@ impl Turn {
         Ok(Prepared::Step(attested))
     }
 
-    /// What is answered to an event whose key is known. The same key with the same contents is the
-    /// same signal, or the same dead letter; a file's key covers its contents.
-    fn known(&self, event: &Event, found: Known) -> Result<Answered, SubmitError> {
-        let Known { id, seq, payload } = found;
-        if payload == PARKED_PAYLOAD {
-            return Ok(Answered::Machine(self.parked_before(id)));
-        }
-        match event {
-            Event::Signal { draft, .. } if draft.key.is_some_and(|key| key.payload != payload) => {
-                Err(SubmitError::KeyConflict { id })
-            }
-            _ => Ok(Answered::Duplicate { id, seq }),
-        }
-    }
-
-    /// What was answered when this letter was parked, as long as it is kept.
-    fn parked_before(&self, letter: Id) -> Reply {
-        let kept = self.machine.state().letters.get(&letter);
-        let (code, error) = kept.map_or_else(
-            || {
-                let error = format!("it was refused before, as dead letter {letter}");
-                ("intent.parked_before".to_owned(), error)
-            },
-            |kept| (kept.code.clone(), kept.error.clone()),
-        );
-        Reply::Parked {
-            letter,
-            code,
-            error,
-        }
-    }
-
     /// Steps one input, alone or not at all when it is under suspicion.
     pub(crate) fn input(
         &mut self,
@@ -372,70 +318,9 @@ impl Turn {
     }
 }
 
-fn key_of(event: &Event) -> Option<[u8; 16]> {
-    match event {
-        Event::Signal { draft, .. } => draft.key.map(|key| key.hash),
-        Event::Intent(intent) => Some(intent.key),
-        Event::Malformed { key, .. } => *key,
-        Event::Started(_)
-        | Event::Configured(_)
-        | Event::Reported { .. }
-        | Event::NotStarted { .. }
-        | Event::Recovered { .. }
-        | Event::Control(_)
-        | Event::OwnerGoing
-        | Event::SnapshotWritten { .. }
-        | Event::Tick => None,
-    }
-}
-
 fn is_refusable(event: &Event) -> bool {
     matches!(
         event,
         Event::Signal { .. } | Event::Intent(_) | Event::Malformed { .. }
     )
-}
-
-/// What stands for an input that stopped the machine twice.
-fn parked(event: Event) -> Event {
-    match event {
-        Event::Reported { token, .. }
-        | Event::NotStarted { token, .. }
-        | Event::Recovered { token, .. } => Event::Recovered {
-            token,
-            fate: Fate::Unproven,
-        },
-        Event::Signal { draft, .. } => {
-            let subject = format!("input:{}", draft.name);
-            malformed(subject, draft.facts.text(), draft.key.map(|key| key.hash))
-        }
-        Event::Intent(intent) => malformed(
-            format!("intent:{}", intent.file),
-            intent.document.text(),
-            Some(intent.key),
-        ),
-        Event::Malformed { what, key } => malformed(what.subject, &what.excerpt, key),
-        Event::Control(control) => {
-            malformed("input:control".to_owned(), &format!("{control:?}"), None)
-        }
-        other @ (Event::Started(_)
-        | Event::Configured(_)
-        | Event::OwnerGoing
-        | Event::SnapshotWritten { .. }
-        | Event::Tick) => other,
-    }
-}
-
-fn malformed(subject: String, text: &str, key: Option<[u8; 16]>) -> Event {
-    let what = Malformed {
-        subject,
-        code: "input.suspect".to_owned(),
-        error: "it stopped the machine twice and is not stepped again".to_owned(),
-        excerpt: text.chars().take(1_000).collect(),
-        sha256: Digest::of(text.as_bytes()),
-    };
-    Event::Malformed {
-        what: Box::new(what),
-        key,
-    }
 }
