@@ -4,6 +4,7 @@
 //! Exactly one batch is in flight while the next is stepped on the advanced state; its effects wait
 //! for its own commit. A failed commit ends the process: nothing after it is answered.
 
+mod attest;
 mod commit;
 mod decide;
 mod dispatch;

@@ -100,6 +100,7 @@ pub(crate) const STEPS: &[Step] = &[
     first("key.synced"),
     first("key.renamed"),
     first("key.folder_synced"),
+    first("start.keys_made"),
     start("start.opened"),
     start("start.folded"),
     start("start.fates_known"),

@@ -5,15 +5,16 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use antiphon_core::input::{Event, Reply};
+use antiphon_core::input::Event;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Turn;
+use super::attest::Prepared;
 use super::known::key_of;
 use super::seal::{Attested, STAGED_INPUTS_MAX};
 use crate::error::EngineError;
 use crate::fail;
-use crate::handle::{Answered, Purpose, Request, SubmitError};
+use crate::handle::{Answered, Request, SubmitError};
 use crate::keys::Known;
 use crate::ports::executor::ExecutorEvent;
 use crate::ports::store::Space;
@@ -162,14 +163,6 @@ impl Admission {
     }
 }
 
-/// What becomes of an input.
-enum Prepared {
-    /// It is stepped; its record is signed as was attested.
-    Step(Option<Attested>),
-    /// It is answered, and not stepped.
-    Answer(Answered),
-}
-
 /// Who waits for the answer of an input, if anyone.
 type Answerer = Option<oneshot::Sender<Result<Answered, SubmitError>>>;
 
@@ -259,32 +252,6 @@ impl Turn {
             }
         };
         self.input(event, Some(answer), attested.as_ref())
-    }
-
-    /// What is to be done with an input that is not to be refused, as whoever gave it means it.
-    fn prepared(&mut self, event: &Event, purpose: Purpose) -> Result<Prepared, SubmitError> {
-        let body = self.machine.preview(event);
-        let attested = match (purpose, body) {
-            (Purpose::Preview, Err(refusal)) => return Err(SubmitError::Refused(refusal)),
-            (Purpose::Preview, Ok(None)) => {
-                return Ok(Prepared::Answer(Answered::Machine(Reply::Done)));
-            }
-            (Purpose::Preview, Ok(Some(body))) => {
-                let preview = Box::new(self.sealer.signing.preview(&body)?);
-                return Ok(Prepared::Answer(Answered::Preview(preview)));
-            }
-            (Purpose::Stop, _) => {
-                self.staged.note_stop();
-                None
-            }
-            (Purpose::Presigned(presigned), Ok(Some(body))) => {
-                self.sealer.signing.attest(body, Some(&presigned))?
-            }
-            (Purpose::Step, Ok(Some(body))) => self.sealer.signing.attest(body, None)?,
-            // What the machine refuses it refuses in its step; what changes nothing needs no one.
-            (Purpose::Presigned(_) | Purpose::Step, Err(_) | Ok(None)) => None,
-        };
-        Ok(Prepared::Step(attested))
     }
 
     /// Steps one input, alone or not at all when it is under suspicion.
