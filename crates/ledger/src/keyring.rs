@@ -15,7 +15,7 @@ mod event;
 
 use crate::envelope::Envelope;
 use crate::key::{KeyId, VerifierKey};
-use crate::signature::{self, LOG, OPERATOR, RECOVERY, Signature};
+use crate::signature::{self, LOG, OPERATOR, OWNER, RECOVERY, Signature};
 use crate::verify::{Problem, ProblemKind};
 
 use event::{Brought, Event};
@@ -226,13 +226,19 @@ impl Keyring {
                 .map_err(|(kind, detail)| problem(seq, kind, detail))?;
             signers.push(signer);
         }
-        check_signers(kind, event, &signers).map_err(|kind| {
+        let of_log = self.signer_of_log();
+        check_signers(kind, event, &signers, of_log).map_err(|kind| {
             let by: Vec<_> = signers.iter().map(|(agent, _)| agent.as_str()).collect();
-            let asked = asked_of(envelope.kind, event);
+            let asked = asked_of(envelope.kind, event, of_log);
             let detail = format!("it is signed by {by:?}, and must be by {asked}");
             problem(seq, kind, detail)
         })?;
         Ok(signers)
+    }
+
+    /// Who says that the log was cut or restored.
+    fn signer_of_log(&self) -> &'static str {
+        self.first(RECOVERY).map_or(OWNER, |_key| RECOVERY)
     }
 
     /// Who made the signature that `text` writes, if it is good at this place.
@@ -339,6 +345,7 @@ fn check_signers(
     kind: &str,
     event: &Event,
     signers: &[(String, KeyId)],
+    of_log: &str,
 ) -> Result<(), ProblemKind> {
     let new = event.new_key();
     let is_new = |(agent, id): &&(String, KeyId)| {
@@ -351,9 +358,8 @@ fn check_signers(
     let has_other = match (event, kind) {
         (Event::Registered { .. }, _) => others.any(|agent| agent == OPERATOR),
         (Event::Rotated { new, .. }, _) => others.any(|agent| agent == new.agent),
-        (Event::Revoked { .. }, _) | (_, "log.cut" | "log.restored") => {
-            others.any(|agent| agent == RECOVERY)
-        }
+        (Event::Revoked { .. }, _) => others.any(|agent| agent == RECOVERY),
+        (_, "log.cut" | "log.restored") => others.any(|agent| agent == of_log),
         (Event::None | Event::Created { .. }, _) => {
             others.any(|agent| agent != LOG && agent != RECOVERY)
         }
@@ -370,14 +376,14 @@ fn check_signers(
 }
 
 /// Who must sign, for people.
-fn asked_of(kind: &str, event: &Event) -> String {
+fn asked_of(kind: &str, event: &Event, of_log: &str) -> String {
     match (event, kind) {
         (Event::Registered { .. }, _) => "operator and the new key".to_owned(),
         (Event::Rotated { new, .. }, _) => {
             format!("{} with the old key and the new one", new.agent)
         }
         (Event::Revoked { .. }, _) => "recovery and the new key".to_owned(),
-        (_, "log.cut" | "log.restored") => RECOVERY.to_owned(),
+        (_, "log.cut" | "log.restored") => of_log.to_owned(),
         (Event::None | Event::Created { .. }, _) => "one agent".to_owned(),
     }
 }

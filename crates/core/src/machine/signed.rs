@@ -172,7 +172,6 @@ fn guards_changed(state: &State, guards: Guards, by: String, reason: &str) -> Op
 }
 
 fn goes_on(state: &State, epoch: u64, size: u64) -> Result<(), Refusal> {
-    state.keys.check_recovery()?;
     if size > state.next_seq || epoch != state.epoch {
         return Err(Refusal::Mismatched);
     }

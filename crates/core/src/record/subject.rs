@@ -6,6 +6,10 @@
 use super::Body;
 use crate::key::{KeyText, OPERATOR, OWNER, RECOVERY};
 use crate::name::AgentName;
+use crate::state::Keys;
+
+/// What a record is about that the log was cut or restored.
+const SUBJECT_LOG: &str = "log";
 
 /// Who changed a guard when its files did.
 pub const BY_FILES: &str = "files";
@@ -23,7 +27,7 @@ pub fn is_program(by: &str) -> bool {
 pub struct Subject<'a> {
     /// What they are about.
     pub text: String,
-    /// The agent whose valid key signs.
+    /// The agent whose valid key signs; see [`Subject::signer`].
     pub agent: &'a str,
     /// Whether another agent may sign in its place what it did itself.
     pub is_delegable: bool,
@@ -77,7 +81,7 @@ impl Body {
             )),
             Body::LogCut(_) | Body::LogRestored(_) => Some(Subject {
                 is_delegable: false,
-                ..Subject::done("log".to_owned(), RECOVERY)
+                ..Subject::done(SUBJECT_LOG.to_owned(), RECOVERY)
             }),
             Body::BreakerChanged(_)
             | Body::ClockJumped(_)
@@ -100,6 +104,18 @@ impl Body {
 }
 
 impl<'a> Subject<'a> {
+    /// The agent that signs in a log with these keys: that a log without a recovery key was cut or
+    /// restored is said by its owner.
+    #[must_use]
+    pub fn signer(&self, keys: &Keys) -> &'a str {
+        let is_of_log = self.text == SUBJECT_LOG && self.agent == RECOVERY;
+        if is_of_log && keys.active(RECOVERY).is_none() {
+            OWNER
+        } else {
+            self.agent
+        }
+    }
+
     fn done(text: String, agent: &'a str) -> Self {
         Self {
             text,

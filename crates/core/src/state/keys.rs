@@ -228,7 +228,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeyFault::NoRecovery`] when there is none.
-    pub fn check_recovery(&self) -> Result<(), KeyFault> {
+    fn check_recovery(&self) -> Result<(), KeyFault> {
         match self.active(RECOVERY) {
             Some(_) => Ok(()),
             None => Err(KeyFault::NoRecovery),

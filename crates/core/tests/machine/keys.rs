@@ -235,23 +235,23 @@ fn a_key_is_revoked_from_one_of_its_own_records_on() {
 }
 
 #[test]
-fn a_log_without_a_recovery_key_revokes_nothing_and_neither_is_cut_nor_restored() {
+fn a_log_without_a_recovery_key_revokes_nothing_and_is_cut_by_its_owner() {
     let mut keys = first_keys();
     keys.pop();
     let world = &mut World::with_keys(work(|_work| {}), keys);
-    let no_recovery = Err(KeyFault::NoRecovery);
     revoke(
         world,
         revoked(OWNER, &key(OWNER, 3), 0, key(OWNER, 10)),
-        no_recovery,
+        Err(KeyFault::NoRecovery),
     );
     let cut = Box::new(cut(world.machine.state(), 1));
-    check(
-        world,
-        Control::RecordCut(cut.clone()),
-        Body::LogCut(cut),
-        no_recovery,
-    );
+    let body = Body::LogCut(cut.clone());
+    let subject = body.signed_subject().unwrap();
+    assert_eq!(subject.signer(&world.machine.state().keys), OWNER);
+    check(world, Control::RecordCut(cut), body.clone(), Ok(()));
+    let with_recovery = World::with_keys(work(|_work| {}), first_keys());
+    let keys = &with_recovery.machine.state().keys;
+    assert_eq!(subject.signer(keys), RECOVERY);
 }
 
 fn cut(state: &State, size: u64) -> LogCut {

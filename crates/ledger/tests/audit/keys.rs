@@ -123,7 +123,16 @@ fn f24_at_every_place_exactly_one_key_of_an_agent_is_valid_or_none() {
 
 /// What is said of a record of `kind` that only the newest keys of `agents` sign.
 fn check_signers(kind: &str, subject: &str, agents: &[&str], expected: Option<&'static str>) {
-    let mut maker = maker();
+    check_signers_of(maker(), kind, subject, agents, expected);
+}
+
+fn check_signers_of(
+    mut maker: LedgerMaker,
+    kind: &str,
+    subject: &str,
+    agents: &[&str],
+    expected: Option<&'static str>,
+) {
     maker.register("FINN");
     let body = json!({"epoch": 1});
     let seq = maker.signed(kind, &body, subject, agents);
@@ -164,6 +173,17 @@ fn exactly_the_kinds_of_the_reference_are_signed_by_whom_they_must_be() {
             Some("signature.unexpected"),
         );
         check_signers(kind, "logs", &[RECOVERY], Some("signature.invalid"));
+        let without_recovery = || {
+            let mut maker = LedgerMaker::without_records(ORIGIN, 1);
+            let mut created = maker.created();
+            created["keys"].as_array_mut().unwrap().pop();
+            maker.unsigned("log.created", &created);
+            maker
+        };
+        check_signers_of(without_recovery(), kind, "log", &[OWNER], None);
+        check_signers_of(without_recovery(), kind, "log", &[OPERATOR], missing);
+        let unknown = Some("key.unknown");
+        check_signers_of(without_recovery(), kind, "log", &[RECOVERY], unknown);
     }
     for kind in [
         "signal.accepted",

@@ -242,11 +242,12 @@ fn acts_for_itself(place: &Place<'_>, came: &Signature, body: &Body) -> bool {
 
 /// The places for signatures of a record about `subject`, as the log's keys stand before it.
 fn places<'a>(subject: &'a Subject<'a>, keys: &'a Keys) -> Result<Vec<Place<'a>>, EngineError> {
+    let agent = subject.signer(keys);
     let active = keys
-        .active(subject.agent)
-        .ok_or_else(|| EngineError::Bug(format!("{} has no key in this log", subject.agent)))?;
+        .active(agent)
+        .ok_or_else(|| EngineError::Bug(format!("{agent} has no key in this log")))?;
     let mut places = vec![Place {
-        agent: subject.agent,
+        agent,
         key: &active.key,
         custodial: active.custodial,
         is_delegable: subject.is_delegable,

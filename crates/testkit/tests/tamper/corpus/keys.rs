@@ -47,6 +47,20 @@ pub(crate) const KINDS: &[Kind] = &[
         },
     },
     Kind {
+        name: "signature: a cut by the owner of a log without a recovery key",
+        expected: None,
+        damage: |case| {
+            let mut log = LedgerMaker::without_records(case.log.origin(), 9);
+            let mut created = log.created();
+            created["keys"].as_array_mut().unwrap().pop();
+            log.unsigned("log.created", &created);
+            log.signed("log.cut", &json!({"by": OWNER}), "log", &[OWNER]);
+            case.trust = log.trust(1);
+            case.trust.as_object_mut().unwrap().remove("recovery_key");
+            case.log = log;
+        },
+    },
+    Kind {
         name: "signature: moved to another record of its kind",
         expected: Some("signature.invalid"),
         damage: |case| {
