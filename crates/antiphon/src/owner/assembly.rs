@@ -176,17 +176,15 @@ impl Held {
             has_slots.then(|| Inbox::new(files.clone(), clock.clone(), InboxOptions::default()));
         let age_ms = config.retention_ms.filter(|_| has_slots);
         let sweeper = age_ms.map(|age_ms| Sweeper::new(age_ms, &state, clock, &owner));
-        let service = hands.service;
-        let doors = Doors::open().map_err(|error| EngineError::Bug(error.to_string()))?;
         Ok(Running {
-            doors,
+            doors: Doors::open().map_err(|error| EngineError::Bug(error.to_string()))?,
             owner,
             state,
             files,
             switch,
             inbox,
             sweeper,
-            service,
+            service: hands.service,
             structured,
             shutdown,
         })
