@@ -1,12 +1,6 @@
 #![no_main]
-#![allow(dead_code, reason = "the binary uses all of it")]
 
-#[path = "../../crates/antiphon/src"]
-mod antiphon {
-    pub(crate) mod config;
-}
-
-use antiphon::config::Configuration;
+use antiphon_config::config::Configuration;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else {

@@ -4,13 +4,13 @@
 //! Files merge in name order: arrays of tables append, any other key may be set in one file only.
 //! A key that [`keys`] does not list is refused. What a policy means is `antiphon_core::policy`'s.
 
-pub(crate) mod error;
+pub mod error;
 mod key;
 mod keys;
-pub(crate) mod schema;
+pub mod schema;
 mod sections;
 mod table;
-pub(crate) mod value;
+pub mod value;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -25,32 +25,32 @@ use keys::{DISK, LOG, RETENTION, ROOT};
 use table::{Get, Places, SourceFile, Table};
 
 /// The name of the configuration in a data root.
-pub(crate) const FILE: &str = "antiphon.toml";
+pub const FILE: &str = "antiphon.toml";
 /// The folder beside it whose files are merged into it.
-pub(crate) const FOLDER: &str = "conf.d";
+pub const FOLDER: &str = "conf.d";
 /// Bytes of all files together; beyond it something other than a configuration was named.
 const BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Settings of the owner that no record holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OwnerConfig {
+pub struct OwnerConfig {
     /// The least important event that is logged: `error` to `trace`.
-    pub(crate) log_level: &'static str,
+    pub log_level: &'static str,
     /// Free bytes below which signals are refused; `None` for the larger of 64 MiB and 5 %.
-    pub(crate) disk_reserve_bytes: Option<u64>,
+    pub disk_reserve_bytes: Option<u64>,
     /// The age at which bodies and evidence go, ms; `None` keeps them for ever.
-    pub(crate) retention_ms: Option<u64>,
+    pub retention_ms: Option<u64>,
 }
 
 /// A configuration that was read, its expressions not yet compiled.
 #[derive(Debug)]
-pub(crate) struct Configuration {
+pub struct Configuration {
     /// What the log records.
-    pub(crate) policy: PolicySource,
+    pub policy: PolicySource,
     /// What it does not.
-    pub(crate) owner: OwnerConfig,
+    pub owner: OwnerConfig,
     /// The files that it was read from, in order.
-    pub(crate) files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     places: Places,
 }
 
@@ -60,7 +60,7 @@ impl Configuration {
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub(crate) fn load(root: &Path, named: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn load(root: &Path, named: Option<&Path>) -> Result<Self, ConfigError> {
         let main = named.map_or_else(|| root.join(FILE), Path::to_path_buf);
         let mut files = Vec::new();
         let mut bytes_left = BYTES_MAX;
@@ -77,8 +77,7 @@ impl Configuration {
     ///
     /// # Errors
     /// [`ConfigError`].
-    #[cfg(test)]
-    pub(crate) fn parse_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    pub fn parse_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
         Self::parse(&[SourceFile {
             path: Arc::from(path),
             text: text.to_owned(),
@@ -136,7 +135,7 @@ impl Configuration {
     ///
     /// # Errors
     /// [`ConfigError::Unusable`] at the place that is wrong.
-    pub(crate) fn compile(self) -> Result<(Policy, OwnerConfig), ConfigError> {
+    pub fn compile(self) -> Result<(Policy, OwnerConfig), ConfigError> {
         let Self {
             policy,
             owner,

@@ -6,7 +6,6 @@
 
 mod cli;
 mod commands;
-mod config;
 mod exit;
 mod failure;
 mod hidden;
@@ -20,6 +19,7 @@ mod wire;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use antiphon_config::config;
 use clap::Parser as _;
 
 use cli::{Cli, Global};

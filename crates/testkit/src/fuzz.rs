@@ -2,7 +2,7 @@
 //!
 //! In: any bytes. Out: whether they were accepted; a panic when a claim does not hold. The libFuzzer targets
 //! in `fuzz/` and the plain test `fuzz_smoke` call the same bodies. The parser of the configuration
-//! is the binary's own, and so is its target.
+//! is the program's own, and so is its body.
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a target speaks")]
 
 mod ledger;

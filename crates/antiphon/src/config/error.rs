@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A place in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Location {
+pub struct Location {
     file: Arc<Path>,
     line: usize,
     column: usize,
@@ -35,7 +35,7 @@ impl fmt::Display for Location {
 
 /// Why a configuration is not usable. Nothing of it is in force then.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
+pub enum ConfigError {
     /// A file is no TOML.
     #[error("{at}: {message}")]
     Syntax {
@@ -115,7 +115,8 @@ fn prefix(at: Option<&Location>) -> String {
 
 impl ConfigError {
     /// Its stable code, as in `docs/errors/`.
-    pub(crate) fn code(&self) -> &'static str {
+    #[must_use]
+    pub fn code(&self) -> &'static str {
         match self {
             ConfigError::Syntax { .. } => "config.syntax",
             ConfigError::UnknownKey { .. } => "config.unknown_key",
@@ -128,7 +129,8 @@ impl ConfigError {
     }
 
     /// What to do about it, if there is something to say.
-    pub(crate) fn hint(&self) -> Option<String> {
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
         match self {
             ConfigError::UnknownKey {
                 nearest: Some(nearest),

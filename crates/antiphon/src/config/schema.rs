@@ -8,7 +8,8 @@ use super::key::{Absent, Key, Kind};
 use super::keys::ROOT;
 
 /// The schema of `antiphon.toml`.
-pub(crate) fn schema() -> Value {
+#[must_use]
+pub fn schema() -> Value {
     let mut schema = table(ROOT);
     if let Value::Object(members) = &mut schema {
         members.insert(

@@ -2,11 +2,24 @@
 
 use antiphon_core::policy::MonitorKind;
 use antiphon_core::task::{Interrupted, Program, ResultPolicy};
+use antiphon_testkit::fuzz::{Target, smoke};
 
 use super::*;
 
 fn parse(text: &str) -> Result<Configuration, ConfigError> {
     Configuration::parse_text(Path::new("antiphon.toml"), text)
+}
+
+#[test]
+fn anything_is_a_configuration_or_is_refused_and_the_seeds_of_its_target_are_configurations() {
+    smoke(&Target {
+        name: "config_toml",
+        feed: |bytes| {
+            let text = std::str::from_utf8(bytes).ok();
+            let read = text.and_then(|text| parse(text).ok());
+            read.is_some_and(|read| read.compile().is_ok())
+        },
+    });
 }
 
 fn check_refused(text: &str, code: &str, message: &str) {

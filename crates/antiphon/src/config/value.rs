@@ -29,7 +29,7 @@ const DURATION_MS_MAX: u64 = 3_653 * 86_400_000;
 ///
 /// # Errors
 /// What is wrong, as a phrase that follows the name of the key.
-pub(crate) fn duration_ms(text: &str) -> Result<u64, String> {
+pub fn duration_ms(text: &str) -> Result<u64, String> {
     let value = quantity(text, &DURATIONS)
         .ok_or_else(|| "is no duration; write a number and ms, s, m, h or d".to_owned())?;
     if value > DURATION_MS_MAX {
@@ -42,7 +42,7 @@ pub(crate) fn duration_ms(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// What is wrong, as a phrase that follows the name of the key.
-pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
+pub fn size_bytes(text: &str) -> Result<u64, String> {
     quantity(text, &SIZES).ok_or_else(|| {
         "is no size; write a number and B, KB, MB, GB, TB, KiB, MiB, GiB or TiB".to_owned()
     })
