@@ -4,5 +4,6 @@
 //! panics with the claim that does not hold.
 
 pub mod sample;
+pub mod signer;
 pub mod store;
 pub mod views;

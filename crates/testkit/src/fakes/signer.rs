@@ -21,9 +21,21 @@ struct Inner {
     held: BTreeMap<KeyText, SigningKey>,
     /// Keys that were made, held or not: each has a seed of its own.
     made: u64,
+    /// What seeds begin with.
+    room: u8,
 }
 
 impl MemoryKeys {
+    /// A room whose keys are others than those of any room of another number.
+    #[must_use]
+    pub fn numbered(room: u8) -> Self {
+        let inner = Inner {
+            room,
+            ..Inner::default()
+        };
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
     /// Makes a key of `agent` for the log of `origin`, held here from now on.
     #[must_use]
     pub fn make(&self, origin: &str, agent: &str) -> KeyText {
@@ -38,7 +50,7 @@ impl MemoryKeys {
     pub fn apart(&self, origin: &str, agent: &str) -> AgentKey {
         let mut inner = self.lock();
         inner.made = inner.made.saturating_add(1);
-        let mut seed = [0x5e; 32];
+        let mut seed = [inner.room; 32];
         seed[..8].copy_from_slice(&inner.made.to_be_bytes());
         let name = key_name(origin, agent);
         let key = SigningKey::new(name, Algorithm::Ed25519, &seed).unwrap();
@@ -48,9 +60,11 @@ impl MemoryKeys {
         }
     }
 
-    /// Its file is gone.
-    pub fn lose(&self, key: &KeyText) {
-        self.lock().held.remove(key).unwrap();
+    /// Its file is gone, and comes back by what this gives.
+    pub fn lose(&self, key: &KeyText) -> impl FnOnce() + use<> {
+        let lost = self.lock().held.remove(key).unwrap();
+        let (room, key) = (self.clone(), key.clone());
+        move || drop(room.lock().held.insert(key, lost))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -116,8 +116,8 @@ impl Signing {
             .map_err(|error| EngineError::Bug(error.to_string()))
     }
 
-    /// Verifies what came signed for `body`; without anything, looks whether the keys of a record
-    /// about keys are held here, so that it is refused and does not end the owner.
+    /// Verifies what came signed for `body`; without anything, looks whether others than the program
+    /// must sign, or a key that it says to hold is not there.
     ///
     /// # Errors
     /// [`SubmitError`]: what does not fit. Nothing has changed.
@@ -131,9 +131,10 @@ impl Signing {
         };
         let places = places(&subject, &self.keys).map_err(|_none| SubmitError::SignatureKey)?;
         let Some(presigned) = presigned else {
-            if subject.new_key.is_some() {
-                places.iter().try_for_each(|place| self.can_sign(place))?;
-            }
+            // That a key is gone which the program itself signs with is found in the seal, and final.
+            let is_asked = |place: &&Place<'_>| subject.new_key.is_some() || !place.custodial;
+            let mut asked = places.iter().filter(is_asked);
+            asked.try_for_each(|place| self.can_sign(place))?;
             return Ok(None);
         };
         let body_sha256 = hash_of(&body, &presigned.salt)?;
