@@ -11,6 +11,7 @@ use antiphon_http::client::ClientError;
 
 use crate::config::error::ConfigError;
 use crate::exit::Exit;
+use crate::ledger::error::LedgerError;
 use crate::owner::assembly::OwnerError;
 
 /// Why a command could not be carried out.
@@ -25,6 +26,9 @@ pub(crate) enum Failure {
     /// The data root is not usable.
     #[error(transparent)]
     Root(#[from] antiphon_files::Error),
+    /// A ledger cannot be judged or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The log is not usable.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -117,6 +121,7 @@ impl Failure {
             Failure::Config(error) => error.code(),
             Failure::Client(error) => error.code(),
             Failure::Root(error) => error.code(),
+            Failure::Ledger(error) => error.code(),
             Failure::Store(error) | Failure::Read(ReadError::Store(error)) => error.code(),
             Failure::Owner(error) => error.code(),
             Failure::Read(_) => "log.unreadable",
@@ -138,6 +143,7 @@ impl Failure {
                 Exit::NotFound
             }
             Failure::Config(_) | Failure::Root(_) => Exit::Unusable,
+            Failure::Ledger(error) => error.exit(),
             Failure::Store(error) | Failure::Read(ReadError::Store(error)) => exit_of_store(error),
             Failure::Owner(error) => exit_of_owner(error),
             Failure::Read(_) => Exit::VerificationFailed,
@@ -154,6 +160,7 @@ impl Failure {
         match self {
             Failure::Config(error) => error.hint(),
             Failure::Root(error) => error.hint(),
+            Failure::Ledger(error) => Some(error.hint().to_owned()),
             Failure::Usage { hint, .. } | Failure::Bench { hint, .. } => hint.clone(),
             Failure::Store(StoreError::Held { .. }) => {
                 Some("wait until it ends, or talk to it: see antiphon status".to_owned())

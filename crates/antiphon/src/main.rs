@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod failure;
 mod hidden;
+mod ledger;
 mod output;
 mod owner;
 mod packs;

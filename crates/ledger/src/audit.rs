@@ -214,6 +214,7 @@ impl Auditor {
         let cosigned_by = match &self.sealed {
             Some(sealed) => {
                 let key = self.keyring.valid_at(LOG, sealed.checkpoint().size());
+                let key = key.map(|it| &it.key);
                 check_signatures(sealed, key, self.trust.as_ref(), &mut self.findings)
             }
             None => Vec::new(),

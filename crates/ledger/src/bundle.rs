@@ -131,7 +131,7 @@ pub fn audit(trust: Option<&Trust>, mut read: impl FnMut(&str) -> Option<Vec<u8>
     if let Some(trust) = trust {
         check_trust(trust, &partial.keyring, size, &mut partial.findings);
     }
-    let key = partial.keyring.valid_at(LOG, size);
+    let key = partial.keyring.valid_at(LOG, size).map(|it| &it.key);
     let cosigned_by = check_signatures(&sealed, key, trust, &mut partial.findings);
     check_evidence(&index, &named, &mut partial.findings, &mut read);
     ended(partial, Some(&sealed), cosigned_by)

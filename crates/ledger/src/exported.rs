@@ -127,7 +127,11 @@ impl Bundle {
     }
 
     /// Gives the records to `auditor`, as they were examined; whether all that should be are there.
-    pub fn fold(&self, auditor: &mut Auditor, examined: &[Examined]) -> bool {
+    pub fn fold<'a>(
+        &self,
+        auditor: &mut Auditor,
+        examined: impl IntoIterator<Item = &'a Examined>,
+    ) -> bool {
         let records = self.records();
         for (record, examined) in records.iter().zip(examined) {
             auditor.take(examined, record.envelope, record.body);

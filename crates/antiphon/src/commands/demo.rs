@@ -101,9 +101,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     });
     let (exit, story) = exit?;
     let begun = Instant::now();
-    let statement = verify_root(&root)?;
-    story.summary(&statement, begun.elapsed())?;
-    Ok(if statement.is_intact() {
+    let audit = verify_root(&root)?;
+    story.summary(&audit, begun.elapsed())?;
+    Ok(if audit.is_intact() {
         exit
     } else {
         Exit::VerificationFailed

@@ -100,7 +100,7 @@ fn make(root: &Path, configuration: &str, files: &[StarterFile]) -> Result<Made,
 }
 
 /// Whether the file was missing and is there now.
-fn write_new(path: &Path, content: &[u8]) -> Result<bool, Failure> {
+pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<bool, Failure> {
     let failed = |source| Failure::File {
         verb: "written",
         path: path.to_owned(),

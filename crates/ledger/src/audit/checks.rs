@@ -3,7 +3,7 @@
 
 use super::{Findings, Part};
 use crate::key::VerifierKey;
-use crate::keyring::{Keyring, Tenure};
+use crate::keyring::Keyring;
 use crate::signature::{LOG, RECOVERY};
 use crate::trust::{Sealed, Trust};
 use crate::verify::ProblemKind;
@@ -45,14 +45,14 @@ pub(crate) fn check_trust(trust: &Trust, keyring: &Keyring, size: u64, findings:
 /// that it needs cosigned it; the names of those that did.
 pub(crate) fn check_signatures(
     sealed: &Sealed,
-    key: Option<&Tenure>,
+    key: Option<&VerifierKey>,
     trust: Option<&Trust>,
     findings: &mut Findings,
 ) -> Vec<String> {
     let mut refuse = |detail: String| {
         findings.add_whole(Part::Signatures, ProblemKind::CheckpointSignature, detail);
     };
-    match key.map(|it| (sealed.is_signed_by(&it.key), it.key.id())) {
+    match key.map(|it| (sealed.is_signed_by(it), it.id())) {
         Some((Some(true), _)) => {}
         Some((Some(false), id)) => {
             refuse(format!("the signature of the log's key {id} does not fit"));

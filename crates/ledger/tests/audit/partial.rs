@@ -323,3 +323,23 @@ fn a_text_that_is_no_proof_of_a_fork_is_refused() {
     check("\"seq\": 0", "\"seq\": 1000");
     check("\"envelope\": \"", "\"envelope\": \"!");
 }
+
+#[test]
+fn two_checkpoints_of_one_size_prove_a_fork_by_the_trusted_key_alone() {
+    let (ours, mut theirs) = (LedgerMaker::new(ORIGIN, 1), LedgerMaker::new(ORIGIN, 1));
+    let mut ours = ours;
+    ours.plain();
+    theirs.guard_changed(OWNER);
+    let alone = |maker: &LedgerMaker| Branch {
+        keys: Vec::new(),
+        ..branch(maker, 2)
+    };
+    let proof = ForkProof {
+        origin: ORIGIN.to_owned(),
+        size: 2,
+        branches: [alone(&ours), alone(&theirs)],
+    };
+    assert_eq!(judged(&proof, &ours.trust(0)), [""; 0]);
+    let stranger = LedgerMaker::new(ORIGIN, 9).trust(1);
+    assert_eq!(judged(&proof, &stranger), ["checkpoint.signature"; 2]);
+}

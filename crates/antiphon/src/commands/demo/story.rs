@@ -10,8 +10,8 @@ use antiphon_core::record::{Body, Evidence, RunSettled, SignalAccepted, Verdict}
 use antiphon_core::signal::Origin;
 use antiphon_engine::read::Records;
 use antiphon_kloros::demo;
+use antiphon_ledger::audit::Audit;
 use antiphon_ledger::hash::hex;
-use antiphon_ledger::verify::Statement;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -225,15 +225,15 @@ impl Story {
     /// What was measured, and that the log verifies.
     pub(super) fn summary(
         mut self,
-        statement: &Statement,
+        audit: &Audit,
         verify: Duration,
     ) -> Result<(), Failure> {
         self.bar.finish_and_clear();
         self.figures.story_s = self.started.elapsed().as_secs_f64();
         let summary = Summary {
             figures: self.figures,
-            verified: statement.is_intact(),
-            root: hex(&statement.root),
+            verified: audit.is_intact(),
+            root: hex(&audit.root),
             verify_s: verify.as_secs_f64(),
         };
         self.output.one(&summary, |summary| {
