@@ -201,7 +201,7 @@ async fn what_the_program_did_the_owner_signs_and_what_came_through_its_door_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn a38_a_signature_that_was_moved_to_another_record_does_not_fit() {
+async fn a_signature_that_was_moved_to_another_record_does_not_fit() {
     let world = World::new();
     journey(&world).await;
     let records = stored(&world.disk);
