@@ -1,12 +1,13 @@
 //! Durable before answered, started or deleted; and what a failed commit ends.
 
+use antiphon_core::record::Body;
 use antiphon_core::report::Exit;
 use antiphon_engine::error::EngineError;
 use antiphon_engine::handle::SubmitError;
 use antiphon_engine::ports::store::StoreError;
 use antiphon_testkit::fakes::{Fault, report};
 
-use super::support::{World, keyed, large, plain, settle, signal};
+use super::support::{World, keyed, large, plain, policy, settle, signal, task, worker};
 
 #[tokio::test]
 async fn no_effect_before_its_record() {
@@ -27,6 +28,32 @@ async fn no_effect_before_its_record() {
         .until(|seen| !seen.launched.is_empty())
         .await;
     assert_eq!(seen.launched[0].signal, submitted.id);
+    running.go().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_launch_bears_the_sequence_number_of_its_lease_and_no_other_does() {
+    let world = World::new();
+    let running = world
+        .start(policy(|source| {
+            for name in ["second", "third"] {
+                source.tasks.push(task(name));
+                source.workers.push(worker("Q_WORK", name));
+            }
+        }))
+        .await;
+    running.emit(signal("Q_WORK")).await;
+    let seen = running
+        .executor
+        .until(|seen| seen.launched.len() == 3)
+        .await;
+    let records = world.disk.records().into_iter();
+    let records = records.map(|projected| projected.record.unwrap());
+    let live = records.filter(|record| matches!(record.body, Body::RunLeased(_)));
+    let leases: Vec<u64> = live.map(|record| record.seq).collect();
+    let mut tokens = seen.tokens();
+    tokens.sort_unstable();
+    assert_eq!(tokens, leases);
     running.go().await.unwrap();
 }
 
