@@ -339,6 +339,10 @@ async fn what_was_signed_otherwise_is_refused_and_changes_nothing() {
     check_refused(&world, &running, in_a_name, signed, mismatch).await;
     let elsewhere = presigned(&preview(&running, &set_task(false, "LARS")).await, &[&lars]);
     check_refused(&world, &running, permit(), elsewhere, mismatch).await;
+    let mut other_subject = preview(&running, &permit()).await;
+    other_subject.subject = format!("ask:{}", open[1]);
+    let other_subject = presigned(&other_subject, &[&lars]);
+    check_refused(&world, &running, permit(), other_subject, mismatch).await;
     let mut other_log = preview(&running, &permit()).await;
     other_log.origin.push('x');
     let other_log = presigned(&other_log, &[&lars]);
