@@ -252,6 +252,11 @@ class Program(Case):
         self.assertEqual((78, ""), self.run_on("log", "none.json"))
         self.assertEqual((78, ""), self.run_on("log", "missing.json"))
 
+    def test_it_is_short_enough_to_be_read(self) -> None:
+        lines = Path(__file__).with_name("verify_ledger.py").read_text().splitlines()
+        self.assertLess(len(lines), 500)
+        self.assertLessEqual(max(len(line) for line in lines), 120)
+
 
 class Keys(Case):
     def test_signed_kinds_are_signed_and_no_others(self) -> None:

@@ -159,11 +159,10 @@ class Trust:
 
     def __init__(self, data: bytes) -> None:
         members = json.loads(data)
-        needed = {"origin", "log_key", "key_size", "witnesses", "cosignatures_required"}
-        want(needed <= members.keys() <= needed | {"recovery_key", "head"}, "members are missing or unknown")
+        needed = ["origin", "key_size", "cosignatures_required", "log_key", "witnesses"]
+        want({*needed} <= members.keys() <= {*needed, "recovery_key", "head"}, "members are missing or unknown")
         recovery, head, witnesses = members.get("recovery_key"), members.get("head"), members["witnesses"]
-        self.origin, self.key_size = members["origin"], members["key_size"]
-        self.required: int = members["cosignatures_required"]
+        self.origin, self.key_size, self.required = (members[it] for it in needed[:3])
         self.log_key = Key(members["log_key"], ED25519)
         self.recovery_key = None if recovery is None else Key(recovery, ED25519)
         self.head = None if head is None else Checkpoint(head.encode())
@@ -171,8 +170,8 @@ class Trust:
         self.witnesses = [Key(it, COSIGNATURE) for it in sorted(set(witnesses))]
         want(re.fullmatch(r"[A-Za-z0-9._/-]{1,128}", self.origin), "no origin")
         want(not self.head or self.head.origin == self.origin, "a head of another origin")
-        for number in (self.key_size, self.required):
-            want(type(number) is int and 0 <= number <= INTEGER_MAX, "a number is none")
+        numbers = (self.key_size, self.required)
+        want(all(type(it) is int and 0 <= it <= INTEGER_MAX for it in numbers), "a number is none")
 
 
 class Envelope:
@@ -386,8 +385,7 @@ class Verification:
                 self.statement["pruned"] += 1
                 hold(record.kind not in NEVER_PRUNED, "body.pruned", seq, f"{record.kind} is never pruned")
             else:
-                whole = len(body) == SALT_BYTES + record.body_bytes
-                hold(whole, "body.length", seq, f"{len(body)} bytes with the salt")
+                hold(len(body) == SALT_BYTES + record.body_bytes, "body.length", seq, f"{len(body)} bytes in all")
                 fits = sha256(b"antiphon/body/v1\x00", body) == record.body_sha256
                 hold(fits, "body.hash", seq, "the body is not the one of the envelope")
             self.keys.check(record, body or b"")
