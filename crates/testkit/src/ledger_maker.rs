@@ -202,6 +202,12 @@ impl LedgerMaker {
         self.push(kind, body, None)
     }
 
+    /// A record whose body is this text, whether or not it is JSON; its place.
+    pub fn unsigned_text(&mut self, kind: &str, json: &str) -> u64 {
+        let stored = self.stored_text(json.as_bytes());
+        self.push_stored(kind, stored, None)
+    }
+
     /// A record that the newest keys of `agents` sign; its place.
     pub fn signed(&mut self, kind: &str, body: &Value, subject: &str, agents: &[&str]) -> u64 {
         let agents: Vec<_> = agents
@@ -339,8 +345,12 @@ impl LedgerMaker {
     }
 
     fn push(&mut self, kind: &str, body: &Value, sig: Option<&str>) -> u64 {
-        let seq = self.size();
         let stored = self.stored_body(body);
+        self.push_stored(kind, stored, sig)
+    }
+
+    fn push_stored(&mut self, kind: &str, stored: Vec<u8>, sig: Option<&str>) -> u64 {
+        let seq = self.size();
         let prev = self.records.last();
         let envelope = Envelope {
             body_bytes: u32::try_from(stored.len() - SALT_BYTES).unwrap(),
@@ -362,10 +372,14 @@ impl LedgerMaker {
 
     /// The body of the next record as it is stored.
     fn stored_body(&self, body: &Value) -> Vec<u8> {
+        self.stored_text(&serde_json::to_vec(body).unwrap())
+    }
+
+    fn stored_text(&self, json: &[u8]) -> Vec<u8> {
         let place = [self.size().to_be_bytes(), [self.seed; 8]].concat();
         let hash: Hash = leaf_hash(&place);
         let mut stored = hash[..SALT_BYTES].to_vec();
-        stored.extend_from_slice(&serde_json::to_vec(body).unwrap());
+        stored.extend_from_slice(json);
         stored
     }
 }

@@ -149,13 +149,21 @@ fn verify_log(
         progress: progress(context),
     };
     let audit = judge(source, believed.trust, &manner)?;
-    let mut said = None;
-    if let (Some(remembered), Some(trust)) = (&believed.remembered, &audit.trust) {
-        remembered.save(trust)?;
-        let (key, path) = (trust.log_key.to_string(), remembered.path().display());
-        said = (believed.word == "first_look")
-            .then(|| format!("trusted at first look, and from now on: {key}, kept in {path}"));
-    }
+    let said = match (&believed.remembered, &audit.trust) {
+        (Some(remembered), Some(trust)) => {
+            remembered.save(trust)?;
+            let (key, path) = (&trust.log_key, remembered.path().display());
+            Some(format!(
+                "trusted at first look, and from now on: {key}, kept in {path}"
+            ))
+        }
+        (None, Some(trust)) => {
+            let key = &trust.log_key;
+            Some(format!("trusted at this look, and not remembered: {key}"))
+        }
+        (_, None) => None,
+    };
+    let said = said.filter(|_| believed.word == "first_look");
     Ok((Verdict::of_audit(place, audit, believed.word), said))
 }
 
