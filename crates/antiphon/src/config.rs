@@ -11,6 +11,7 @@ pub mod schema;
 mod sections;
 mod table;
 pub mod value;
+pub mod witnesses;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use toml::de::DeTable;
 use error::ConfigError;
 use keys::{DISK, LOG, RETENTION, ROOT};
 use table::{Get, Places, SourceFile, Table};
+use witnesses::Witnesses;
 
 /// The name of the configuration in a data root.
 pub const FILE: &str = "antiphon.toml";
@@ -40,6 +42,8 @@ pub struct OwnerConfig {
     pub disk_reserve_bytes: Option<u64>,
     /// The age at which bodies and evidence go, ms; `None` keeps them for ever.
     pub retention_ms: Option<u64>,
+    /// Who is asked for cosignatures; read when an owner starts.
+    pub witnesses: Witnesses,
 }
 
 /// A configuration that was read, its expressions not yet compiled.
@@ -121,6 +125,7 @@ impl Configuration {
                 "bodies",
                 body_age_ms,
             )?,
+            witnesses: witnesses::read(&roots, &nothing)?,
         };
         let files = files.iter().map(|file| file.path.to_path_buf()).collect();
         Ok(Self {

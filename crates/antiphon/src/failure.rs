@@ -61,6 +61,18 @@ pub(crate) enum Failure {
         #[source]
         source: std::io::Error,
     },
+    /// An address cannot be listened on.
+    #[error("nobody can listen on {address}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A witness cannot work.
+    #[error(transparent)]
+    Witness(#[from] antiphon_witness::Error),
     /// A file cannot be read or written.
     #[error("{} cannot be {verb}", path.display())]
     File {
@@ -128,6 +140,8 @@ impl Failure {
             Failure::Usage { .. } => "command.usage",
             Failure::NotFound { .. } => "command.not_found",
             Failure::Socket { .. } => "owner.unreachable",
+            Failure::Listen { .. } => "command.listen",
+            Failure::Witness(error) => error.code(),
             Failure::File { .. } => "command.file",
             Failure::Bench { .. } => "bench.failed",
             Failure::Output(_) => "command.output",
@@ -148,7 +162,8 @@ impl Failure {
             Failure::Owner(error) => exit_of_owner(error),
             Failure::Read(_) => Exit::VerificationFailed,
             Failure::Usage { .. } => Exit::Usage,
-            Failure::Socket { .. } => Exit::Held,
+            Failure::Socket { .. } | Failure::Listen { .. } => Exit::Held,
+            Failure::Witness(error) => exit_of_witness(error),
             Failure::File { .. } | Failure::Output(_) => Exit::LogIo,
             Failure::Bench { .. } => Exit::WorkFailed,
             Failure::Bug { .. } => Exit::Bug,
@@ -174,6 +189,8 @@ impl Failure {
             | Failure::Read(_)
             | Failure::NotFound { .. }
             | Failure::Socket { .. }
+            | Failure::Listen { .. }
+            | Failure::Witness(_)
             | Failure::File { .. }
             | Failure::Output(_)
             | Failure::Bug { .. } => None,
@@ -205,8 +222,14 @@ fn exit_of(code: &str) -> Exit {
             Exit::Refused
         }
         "config.unusable" => Exit::Unusable,
-        "engine.full" | "engine.disk_full" | "engine.closed" | "owner.unreachable"
-        | "request.timeout" | "views.behind" => Exit::Held,
+        "checkpoint.missing"
+        | "cosignature.missing"
+        | "engine.full"
+        | "engine.disk_full"
+        | "engine.closed"
+        | "owner.unreachable"
+        | "request.timeout"
+        | "views.behind" => Exit::Held,
         "log.unreadable" | "views.unreadable" | "evidence.unreadable" => Exit::LogIo,
         "owner.answer" => Exit::Bug,
         _ => Exit::Usage,
@@ -219,9 +242,9 @@ fn exit_of_owner(error: &OwnerError) -> Exit {
             exit_of_store(error)
         }
         OwnerError::Engine(EngineError::Bug(_) | EngineError::Codec(_)) => Exit::Bug,
-        OwnerError::Engine(EngineError::Apply(_) | EngineError::Unverified(_)) => {
-            Exit::VerificationFailed
-        }
+        OwnerError::Engine(
+            EngineError::Apply(_) | EngineError::Unverified(_) | EngineError::Checkpoint { .. },
+        ) => Exit::VerificationFailed,
         OwnerError::Files(_) | OwnerError::Engine(EngineError::Signer(_)) => Exit::Unusable,
         OwnerError::Engine(_) | OwnerError::Executor(_) | OwnerError::Spawner(_) => Exit::LogIo,
     }
@@ -239,10 +262,25 @@ fn hint_of_owner(error: &OwnerError) -> Option<String> {
         OwnerError::Engine(EngineError::Unverified(_) | EngineError::Apply(_)) => {
             Some("antiphon ledger verify names everything that is wrong".to_owned())
         }
+        OwnerError::Engine(error @ EngineError::Checkpoint { .. }) => Some(format!(
+            "nothing was changed; see docs/errors/{}.md",
+            error.code()
+        )),
         OwnerError::Store(_)
         | OwnerError::Engine(_)
         | OwnerError::Executor(_)
         | OwnerError::Spawner(_) => None,
+    }
+}
+
+fn exit_of_witness(error: &antiphon_witness::Error) -> Exit {
+    match error {
+        antiphon_witness::Error::Io { .. } => Exit::LogIo,
+        antiphon_witness::Error::Held { .. } => Exit::Held,
+        antiphon_witness::Error::Kept { .. } => Exit::VerificationFailed,
+        antiphon_witness::Error::Logs { .. } | antiphon_witness::Error::Key { .. } => {
+            Exit::Unusable
+        }
     }
 }
 

@@ -6,11 +6,12 @@
 pub(crate) mod assembly;
 pub(crate) mod clock;
 pub(crate) mod doors;
-mod entropy;
+pub(crate) mod entropy;
 mod letters;
 mod no_hands;
 mod records;
 mod retention;
+mod witnesses;
 
 use std::sync::Arc;
 

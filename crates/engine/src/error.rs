@@ -30,6 +30,17 @@ pub enum EngineError {
     /// The log is not what its hashes say.
     #[error("the log does not verify: {0}")]
     Unverified(String),
+    /// The log is not the one that the newest checkpoint, or a witness, knows.
+    #[error("the log is not the one that was sealed: {detail}")]
+    Checkpoint {
+        /// Its stable code.
+        code: &'static str,
+        /// What does not fit.
+        detail: String,
+    },
+    /// The newest checkpoint cannot be read.
+    #[error("the newest checkpoint cannot be read")]
+    CheckpointUnreadable(#[source] std::io::Error),
     /// The system gave no randomness.
     #[error("no randomness for salts")]
     Entropy(#[source] std::io::Error),
@@ -57,8 +68,11 @@ impl EngineError {
             | EngineError::Apply(_)
             | EngineError::Unverified(_) => "store.damaged",
             EngineError::Read(ReadError::Body { .. }) => "store.version",
-            EngineError::Views(_) | EngineError::Entropy(_) => "store.io",
             EngineError::Signer(error) => error.code(),
+            EngineError::Checkpoint { code, .. } => code,
+            EngineError::Views(_)
+            | EngineError::Entropy(_)
+            | EngineError::CheckpointUnreadable(_) => "store.io",
             EngineError::ExecutorLost(_) => "engine.executor_lost",
             EngineError::Codec(_) | EngineError::Step(_) | EngineError::Bug(_) => "engine.bug",
         }

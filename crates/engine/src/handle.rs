@@ -3,6 +3,7 @@
 //! In: bounded lanes into the loop and the answers that come back once they are durable. Out: what
 //! an answer means on a wire (`antiphon-http`), where inputs come from.
 
+mod error;
 mod intake;
 mod presigned;
 mod status;
@@ -13,7 +14,6 @@ use antiphon_core::control::{Control, Refusal};
 use antiphon_core::guard::{Mode, Switch};
 use antiphon_core::id::Id;
 use antiphon_core::input::{Event, Reply};
-use antiphon_core::key::KeyText;
 use antiphon_core::policy::Policy;
 use antiphon_core::signal::{Draft, Origin};
 use antiphon_core::state::Keys;
@@ -21,9 +21,11 @@ use antiphon_ledger::TreeHead;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::gate::Gate;
+use crate::notary::Sealing;
 use crate::ports::clock::Clock;
+pub use error::SubmitError;
 pub use presigned::{Presigned, Preview};
-pub use status::{Notes, OpenAsk, Status};
+pub use status::{Alarm, Notes, OpenAsk, Status};
 
 /// Signals that may wait for the loop; a producer that finds the lane full waits its turn.
 pub const SIGNALS_WAITING_MAX: usize = 4_096;
@@ -39,95 +41,6 @@ pub struct Submitted {
     pub seq: u64,
     /// Whether its key was known: then id and record are those of the first.
     pub duplicate: bool,
-}
-
-/// Why an input was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubmitError {
-    /// As much waits or runs as may.
-    #[error("as much work waits as may; try again later")]
-    Full,
-    /// The rest of the disk is kept for outcomes and guards.
-    #[error("the disk is nearly full: what is left is kept for outcomes and guards")]
-    DiskFull,
-    /// Its key came before with something else.
-    #[error("the idempotency key came before with another payload, as signal {id}")]
-    KeyConflict {
-        /// The signal that has the key.
-        id: Id,
-    },
-    /// It stopped the machine and became a dead letter, now or when it came before.
-    #[error("it stopped the machine and is not stepped again: dead letter {letter}")]
-    Suspect {
-        /// The letter.
-        letter: Id,
-    },
-    /// The machine refused it.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// What came signed is not what would be recorded, or not signed so.
-    #[error("the signature does not fit what would be recorded")]
-    SignatureMismatch,
-    /// It is signed by a key that is not valid now, or by whom it must not be.
-    #[error("it is signed by a key that is not valid now, or by an agent that does not sign it")]
-    SignatureKey,
-    /// Who must sign it holds the key himself.
-    #[error("{agent} must sign it: the program does not hold the key")]
-    SignatureMissing {
-        /// The agent.
-        agent: String,
-    },
-    /// A key that the program must hold is not there.
-    #[error("the key {} of {} is not held here", key.id(), key.name())]
-    KeyMissing {
-        /// The key.
-        key: KeyText,
-    },
-    /// The new configuration is not usable; the old one stays in force entirely.
-    #[error("the configuration is not usable: {0}")]
-    Unusable(String),
-    /// The owner is going.
-    #[error("the owner is shutting down")]
-    Closed,
-}
-
-impl SubmitError {
-    /// Its stable code, as in `docs/errors/`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            SubmitError::Full => "engine.full",
-            SubmitError::DiskFull => "engine.disk_full",
-            SubmitError::KeyConflict { .. } => "engine.key_conflict",
-            SubmitError::Suspect { .. } => "input.suspect",
-            SubmitError::SignatureMismatch => "signature.mismatch",
-            SubmitError::SignatureKey => "signature.key",
-            SubmitError::SignatureMissing { .. } => "signature.missing",
-            SubmitError::KeyMissing { .. } => "key.missing",
-            SubmitError::Refused(Refusal::Key(fault)) => fault.code(),
-            SubmitError::Refused(Refusal::NotFound) => "engine.not_found",
-            SubmitError::Refused(Refusal::NotEnded) => "engine.not_ended",
-            SubmitError::Refused(_) => "engine.refused",
-            SubmitError::Unusable(_) => "config.unusable",
-            SubmitError::Closed => "engine.closed",
-        }
-    }
-
-    /// Whether the same input may be taken later.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            SubmitError::Full | SubmitError::DiskFull | SubmitError::Closed => true,
-            SubmitError::KeyConflict { .. }
-            | SubmitError::Suspect { .. }
-            | SubmitError::SignatureMismatch
-            | SubmitError::SignatureKey
-            | SubmitError::SignatureMissing { .. }
-            | SubmitError::KeyMissing { .. }
-            | SubmitError::Refused(_)
-            | SubmitError::Unusable(_) => false,
-        }
-    }
 }
 
 /// What the loop is asked.
@@ -194,6 +107,7 @@ pub struct Handle {
     pub(crate) signals: mpsc::Sender<Request>,
     pub(crate) controls: mpsc::Sender<Request>,
     pub(crate) heads: watch::Receiver<TreeHead>,
+    pub(crate) sealing: watch::Receiver<Arc<Sealing>>,
     pub(crate) high_water: watch::Receiver<u64>,
     pub(crate) keys: watch::Receiver<Arc<Keys>>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
@@ -333,6 +247,13 @@ impl Handle {
     #[must_use]
     pub fn heads(&self) -> watch::Receiver<TreeHead> {
         self.heads.clone()
+    }
+
+    /// The newest checkpoints, and how far the log is behind them; wakes whenever there is another
+    /// one, or a cosignature.
+    #[must_use]
+    pub fn sealing(&self) -> watch::Receiver<Arc<Sealing>> {
+        self.sealing.clone()
     }
 
     /// The number of durable records; changes after every commit.

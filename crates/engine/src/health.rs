@@ -45,8 +45,14 @@ pub fn look(status: &Status, options: &Facts) -> Vec<Observation> {
         ));
     }
     if status.admission.is_err() {
-        let action = "free space where the data root lies";
-        alerts.push(alert("disk_full", "critical", (0, 0), action));
+        let (kind, action) = match status.admission {
+            Err("engine.disk_full") => ("disk_full", "free space where the data root lies"),
+            _ => (
+                "signals_refused",
+                "look at `antiphon ledger witness status`",
+            ),
+        };
+        alerts.push(alert(kind, "critical", (0, 0), action));
     }
     if status.runs_stopping > u64::from(status.slots) / 2 && status.runs_stopping > 0 {
         let value = (status.runs_stopping, u64::from(status.slots) / 2);
@@ -62,6 +68,17 @@ pub fn look(status: &Status, options: &Facts) -> Vec<Observation> {
         let action = "look at `antiphon status`";
         alerts.push(alert("monitors_failing", "warning", (failing, 0), action));
     }
+    for standing in &status.alarms {
+        let action = format!("{} See docs/errors/{}.md.", standing.detail, standing.code);
+        let identity = format!("{} {}", standing.code, standing.subject);
+        alerts.push(alert_of(
+            identity.trim_end(),
+            standing.code,
+            "critical",
+            (1, 0),
+            &action,
+        ));
+    }
     if status.reload_error.is_some() {
         let action = "run `antiphon config check`";
         alerts.push(alert("configuration_refused", "warning", (1, 0), action));
@@ -70,6 +87,16 @@ pub fn look(status: &Status, options: &Facts) -> Vec<Observation> {
 }
 
 fn alert(kind: &str, severity: &str, value: (u64, u64), action: &str) -> Observation {
+    alert_of(kind, kind, severity, value, action)
+}
+
+fn alert_of(
+    identity: &str,
+    kind: &str,
+    severity: &str,
+    value: (u64, u64),
+    action: &str,
+) -> Observation {
     let (metric_value, threshold) = value;
     let facts = serde_json::json!({
         "alert_type": kind,
@@ -82,7 +109,7 @@ fn alert(kind: &str, severity: &str, value: (u64, u64), action: &str) -> Observa
         .and_then(Facts::from_document)
         .unwrap_or_else(|_error| Facts::empty());
     Observation {
-        identity: kind.to_owned(),
+        identity: identity.to_owned(),
         repeat: Repeat::OnChange,
         facts,
     }

@@ -9,6 +9,7 @@
 //! Invariants: one sync per turn; nothing starts, is answered or is deleted before its record is
 //! durable; a failed commit is final for the process.
 
+pub mod cosign;
 pub mod error;
 pub mod fail;
 pub mod gate;
@@ -16,6 +17,7 @@ pub mod handle;
 pub mod health;
 pub mod keys;
 pub mod monitor;
+pub mod notary;
 pub mod owner;
 #[cfg(antiphon_plant)]
 pub mod plant;
@@ -27,4 +29,5 @@ pub mod recover;
 pub mod registry;
 pub mod scrub;
 pub mod suspects;
+pub mod tiles;
 mod turn;

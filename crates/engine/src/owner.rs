@@ -1,5 +1,6 @@
 //! The owner of a root: opens the log, recovers, and runs the loop with what stands around it.
 
+mod seals;
 mod start;
 
 use std::path::PathBuf;
@@ -12,12 +13,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cosign::CosigningPolicy;
 use crate::error::EngineError;
 use crate::fail;
 use crate::gate::Gate;
 use crate::handle::Handle;
 use crate::keys::KeyMemory;
 use crate::monitor::Monitors;
+use crate::ports::checkpoints::Checkpoints;
 use crate::ports::clock::Clock;
 use crate::ports::effector::Effector;
 use crate::ports::entropy::Entropy;
@@ -26,12 +29,14 @@ use crate::ports::signer::Signer;
 use crate::ports::stop_switch::StopSwitch;
 use crate::ports::store::{LogReader, Store};
 use crate::ports::views::{KeyIndex, ViewBuilder};
+use crate::ports::witness::Witness;
 use crate::project::{Observer, Projector, Source, feed};
 use crate::read;
 use crate::recover::recover;
 use crate::registry::Registry;
 use crate::scrub::Scrubber;
 use crate::turn::{Pruner, Turn};
+use seals::{Seals, Unopened};
 use start::{Assembly, assemble};
 
 /// Everything that the engine is given.
@@ -54,6 +59,10 @@ pub struct Ports {
     pub entropy: Box<dyn Entropy>,
     /// The keys that the program holds.
     pub signer: Arc<dyn Signer>,
+    /// Where the newest checkpoint is kept.
+    pub checkpoints: Arc<dyn Checkpoints>,
+    /// Who is asked for cosignatures; an owner for one command asks nobody.
+    pub witnesses: Vec<Witness>,
     /// What packs brought.
     pub registry: Arc<Registry>,
     /// Sees every record once it is durable, in order, on the projector's thread.
@@ -103,6 +112,8 @@ pub struct Options {
     pub drain_ms: u64,
     /// The age at which bodies are pruned, ms of elapsed time; `None` keeps them for ever.
     pub retention_ms: Option<u64>,
+    /// How much is to be cosigned.
+    pub cosigning: CosigningPolicy,
 }
 
 /// An owner that has recovered and is ready to run.
@@ -115,6 +126,7 @@ pub struct Owner {
     shutdown: CancellationToken,
     has_slots: bool,
     scrubber: Scrubber,
+    seals: Seals,
 }
 
 impl std::fmt::Debug for Owner {
@@ -141,6 +153,7 @@ impl Owner {
     ) -> Result<Self, EngineError> {
         let mut log = ports.store.reader()?;
         let (id, is_new) = log_id(&mut ports, log.as_mut())?;
+        let seals = Unopened::of(&mut ports, options.cosigning)?;
         let mut views = (ports.views)(&id, log.head()?.next_seq)?;
         views
             .builder
@@ -151,7 +164,7 @@ impl Owner {
         fail::step("start.folded")?;
         keys.note_all(&recovered.keys);
         let scrubber = Scrubber::new(ports.store.reader()?, recovered.head.tree());
-        let observed_from = recovered.head.next_seq;
+        let head = recovered.head;
         let pruner = pruner(ports.store.reader()?, &options)?;
         let pruning = pruner.mark();
         let gate = Arc::new(Gate::new(ports.stop_switch.clone(), ports.executor.clone()));
@@ -168,12 +181,14 @@ impl Owner {
                 effector: ports.effector,
                 clock: ports.clock.clone(),
                 entropy: ports.entropy,
+                sealing: seals.sealing(),
                 feed,
                 signer: ports.signer.clone(),
             },
             &options,
             shutdown.clone(),
         )?;
+        let seals = seals.open(&handle, &head, log.as_mut()).await?;
         if is_new {
             turn.create(id, &options, ports.signer.as_ref())?;
         }
@@ -191,7 +206,7 @@ impl Owner {
             feed: feed_end,
             pruned: pruning,
         };
-        let projector = Projector::new(source, views.builder, ports.observer, observed_from);
+        let projector = Projector::new(source, views.builder, ports.observer, head.next_seq);
         let has_slots = options.slots_max > 0;
         Ok(Self {
             turn,
@@ -202,6 +217,7 @@ impl Owner {
             shutdown,
             has_slots,
             scrubber,
+            seals,
         })
     }
 
@@ -237,6 +253,7 @@ impl Owner {
             let until = self.shutdown.child_token();
             tasks.spawn(self.monitors.run(self.policies, until));
         }
+        let sealing = tasks.spawn(self.seals.run(around.clone()));
         tasks.close();
         let scrubbing = scrub(self.scrubber, self.has_slots, around.clone());
         // The loop is most of this future: it is not moved about with it.
@@ -251,6 +268,9 @@ impl Owner {
         around.cancel();
         drop(self.handle);
         tasks.wait().await;
+        if let (Ok(mut notary), Ok(())) = (sealing.await, &result) {
+            notary.seal().await;
+        }
         let projected = match projected {
             Some(projected) => projected,
             None => projection.await,

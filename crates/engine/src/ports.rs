@@ -13,3 +13,4 @@ pub mod signer;
 pub mod stop_switch;
 pub mod store;
 pub mod views;
+pub mod witness;

@@ -82,6 +82,11 @@ impl Records {
         Self { log, turn: None }
     }
 
+    /// The log itself, for its tiles.
+    pub fn log(&mut self) -> &mut dyn LogReader {
+        self.log.as_mut()
+    }
+
     /// Record `seq`, or `None` when the log ends before it.
     ///
     /// # Errors

@@ -316,7 +316,10 @@ fn skips_checks() -> bool {
 
 /// The tree over the first `size` leaves, and the last of them, from tiles and the records behind
 /// the last full one.
-fn tree_at(log: &mut dyn LogReader, size: u64) -> Result<(Tree, Hash), EngineError> {
+///
+/// # Errors
+/// [`EngineError`] when the log cannot be read, or a tile or a record of it is missing.
+pub(crate) fn tree_at(log: &mut dyn LogReader, size: u64) -> Result<(Tree, Hash), EngineError> {
     let tail_from = size.saturating_sub(size.checked_rem(TILE_LEAVES).unwrap_or(0));
     // The last leaf itself is wanted, too, when no leaf stands behind the last tile.
     let read_from = if tail_from == size {

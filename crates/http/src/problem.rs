@@ -33,8 +33,12 @@ pub struct Problem {
 /// Every kind of problem that the API answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
+    /// No checkpoint covers what is asked.
+    CheckpointMissing,
     /// The configuration is not usable.
     ConfigUnusable,
+    /// Too few witnesses have cosigned the log.
+    CosignatureMissing,
     /// The owner is shutting down.
     EngineClosed,
     /// The disk is nearly full.
@@ -90,7 +94,9 @@ impl Code {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
+            Code::CheckpointMissing => "checkpoint.missing",
             Code::ConfigUnusable => "config.unusable",
+            Code::CosignatureMissing => "cosignature.missing",
             Code::EngineClosed => "engine.closed",
             Code::EngineDiskFull => "engine.disk_full",
             Code::EngineFull => "engine.full",
@@ -123,10 +129,14 @@ impl Code {
             Code::ConfigUnusable | Code::EngineKeyConflict | Code::InputSuspect => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Code::EngineClosed | Code::ViewsBehind => StatusCode::SERVICE_UNAVAILABLE,
+            Code::CosignatureMissing | Code::EngineClosed | Code::ViewsBehind => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Code::EngineDiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Code::EngineFull => StatusCode::TOO_MANY_REQUESTS,
-            Code::EngineNotFound | Code::RequestNoRoute => StatusCode::NOT_FOUND,
+            Code::CheckpointMissing | Code::EngineNotFound | Code::RequestNoRoute => {
+                StatusCode::NOT_FOUND
+            }
             Code::EngineNotEnded | Code::EngineRefused | Code::Key(_) | Code::KeyMissing => {
                 StatusCode::CONFLICT
             }
@@ -146,7 +156,9 @@ impl Code {
 
     fn title(self) -> &'static str {
         match self {
+            Code::CheckpointMissing => "No checkpoint covers it",
             Code::ConfigUnusable => "The configuration is not usable",
+            Code::CosignatureMissing => "Too few witnesses have cosigned the log",
             Code::EngineClosed => "The owner is shutting down",
             Code::EngineDiskFull => "The disk is nearly full",
             Code::EngineFull => "As much work waits as may",
@@ -177,7 +189,9 @@ impl Code {
     fn is_retryable(self) -> bool {
         matches!(
             self,
-            Code::EngineClosed
+            Code::CheckpointMissing
+                | Code::CosignatureMissing
+                | Code::EngineClosed
                 | Code::EngineDiskFull
                 | Code::EngineFull
                 | Code::RequestTimeout
@@ -219,6 +233,7 @@ impl From<SubmitError> for Problem {
         let code = match &error {
             SubmitError::Full => Code::EngineFull,
             SubmitError::DiskFull => Code::EngineDiskFull,
+            SubmitError::Uncosigned => Code::CosignatureMissing,
             SubmitError::KeyConflict { .. } => Code::EngineKeyConflict,
             SubmitError::Suspect { .. } => Code::InputSuspect,
             SubmitError::SignatureMismatch => Code::SignatureMismatch,
@@ -240,7 +255,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+        let head = [
+            (header::CONTENT_TYPE, MEDIA_TYPE),
+            (header::CACHE_CONTROL, "no-store"),
+        ];
+        let mut response = (status, head, body).into_response();
         if self.retryable {
             response
                 .headers_mut()
@@ -274,6 +293,7 @@ mod tests {
         let key = KeyText::of("a", &[1; 32]).unwrap();
         check(SubmitError::KeyMissing { key }, 409);
         check(SubmitError::Refused(Refusal::Key(KeyFault::Used)), 409);
+        check(SubmitError::Uncosigned, 503);
         check(
             SubmitError::KeyConflict {
                 id: Id::from_bytes([1; 16]),

@@ -1,6 +1,7 @@
 //! The routes of `/api/v1`, one file per noun.
 
 pub(crate) mod asks;
+pub(crate) mod ledger;
 pub(crate) mod letters;
 pub(crate) mod policy;
 pub(crate) mod records;
@@ -29,6 +30,8 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/healthz", get(status::health))
         .route("/readyz", get(status::readiness))
+        .route("/checkpoint", get(ledger::checkpoint))
+        .route("/tile/{*path}", get(ledger::tile))
         .nest("/api/v1", api())
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
@@ -64,6 +67,8 @@ fn api() -> Router<AppState> {
         .route("/letters/{id}/replay", post(letters::replay))
         .route("/stop/{mode}", post(stop::stop))
         .route("/records/{seq}", get(records::show))
+        .route("/ledger", get(ledger::status))
+        .route("/ledger/proof/{seq}", get(ledger::proof))
 }
 
 async fn no_route() -> Problem {

@@ -12,6 +12,7 @@ use antiphon_engine::ports::evidence::Evidence;
 use antiphon_engine::ports::store::{LogReader, StoreError};
 use antiphon_engine::ports::views::{ViewError, Views};
 use antiphon_engine::read::{ReadError, Records};
+use antiphon_engine::tiles::TilesError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -111,6 +112,9 @@ pub(crate) enum QueryError {
     /// The log failed.
     #[error(transparent)]
     Log(#[from] ReadError),
+    /// The tree of the log failed.
+    #[error(transparent)]
+    Tiles(#[from] TilesError),
     /// The evidence failed.
     #[error("the evidence {digest} cannot be read")]
     Evidence {
@@ -134,6 +138,7 @@ impl From<QueryError> for Problem {
             QueryError::NotFound(_) => Code::EngineNotFound.problem(error.to_string()),
             QueryError::Views(error) => Code::ViewsUnreadable.caused_by(error),
             QueryError::Log(error) => Code::LogUnreadable.caused_by(error),
+            QueryError::Tiles(error) => Code::LogUnreadable.caused_by(error),
             QueryError::Evidence { .. } => Code::EvidenceUnreadable.caused_by(&error),
         }
     }

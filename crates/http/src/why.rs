@@ -18,7 +18,7 @@ use antiphon_core::signal::Origin;
 use antiphon_core::time::rfc3339;
 use antiphon_engine::ports::views::RunRow;
 
-use crate::model::{AskNode, Chain, DecisionNode, LetterNode, RunNode, SignalNode};
+use crate::model::{AskNode, Chain, DecisionNode, LetterNode, RunNode, Seal, SignalNode};
 use crate::present;
 use crate::routes::{letters, runs};
 use crate::state::{QueryError, Sources};
@@ -39,6 +39,7 @@ pub(crate) fn why(sources: &mut Sources<'_>, id: Id) -> Result<Chain, QueryError
         cut: false,
         root: None,
         letters: Vec::new(),
+        seal: Seal::of(subject.seq),
     };
     match subject.signal {
         Some(signal) => {
@@ -47,9 +48,11 @@ pub(crate) fn why(sources: &mut Sources<'_>, id: Id) -> Result<Chain, QueryError
                 sources,
                 cut: gathered.cut,
                 gathered: &gathered,
+                last_seq: subject.seq,
             };
             chain.root = Some(tree.signal(&gathered.root, 0)?);
             chain.cut = tree.cut;
+            chain.seal = Seal::of(tree.last_seq);
         }
         None => chain.letters.extend(subject.letter),
     }
@@ -59,14 +62,17 @@ pub(crate) fn why(sources: &mut Sources<'_>, id: Id) -> Result<Chain, QueryError
 /// What was asked about.
 struct Subject {
     kind: &'static str,
+    /// A record of it.
+    seq: u64,
     signal: Option<Id>,
     letter: Option<LetterNode>,
 }
 
 fn subject(sources: &mut Sources<'_>, id: Id) -> Result<Subject, QueryError> {
-    if sources.views.signal(&id)?.is_some() {
+    if let Some(row) = sources.views.signal(&id)? {
         return Ok(Subject {
             kind: "signal",
+            seq: row.seq,
             signal: Some(id),
             letter: None,
         });
@@ -74,6 +80,7 @@ fn subject(sources: &mut Sources<'_>, id: Id) -> Result<Subject, QueryError> {
     if let Some(run) = sources.views.run(&id)? {
         return Ok(Subject {
             kind: "run",
+            seq: run.planned_seq,
             signal: Some(run.signal_id),
             letter: None,
         });
@@ -84,6 +91,7 @@ fn subject(sources: &mut Sources<'_>, id: Id) -> Result<Subject, QueryError> {
     let signal = gather::signal_of_letter(&parked.payload);
     Ok(Subject {
         kind: "letter",
+        seq: row.seq,
         signal,
         letter: Some(letter_node(&parked)),
     })
@@ -94,6 +102,8 @@ struct Tree<'a, 'b> {
     sources: &'a mut Sources<'b>,
     gathered: &'a Gathered,
     cut: bool,
+    /// The last record that was told.
+    last_seq: u64,
 }
 
 impl Tree<'_, '_> {
@@ -101,6 +111,7 @@ impl Tree<'_, '_> {
         let gathered = self.gathered;
         let missing = || QueryError::NotFound("signal");
         let Accepted { record, signal } = gathered.signals.get(id).ok_or_else(missing)?;
+        self.last_seq = self.last_seq.max(record.seq);
         let mut node = SignalNode {
             id: *id,
             seq: record.seq,
@@ -153,19 +164,20 @@ impl Tree<'_, '_> {
         Ok(node)
     }
 
-    fn decision(&self, verdict: &RuleVerdict) -> DecisionNode {
+    fn decision(&mut self, verdict: &RuleVerdict) -> DecisionNode {
         let ask = verdict.ask.as_ref().map(|ask| {
             let answer = self.gathered.answers.get(&ask.id);
             let state = match answer {
-                Some((true, _)) => "permitted",
-                Some((false, _)) => "denied",
+                Some(answer) if answer.permit => "permitted",
+                Some(_) => "denied",
                 None => "open",
             };
+            self.last_seq = self.last_seq.max(answer.map_or(0, |answer| answer.seq));
             AskNode {
                 id: ask.id,
                 asks: ask.asks.clone(),
                 state: state.to_owned(),
-                by: answer.map(|(_, by)| by.clone()),
+                by: answer.map(|answer| answer.by.clone()),
             }
         });
         DecisionNode {
@@ -195,6 +207,8 @@ impl Tree<'_, '_> {
             _ => None,
         };
         let records = runs::records_of(self.sources, row)?;
+        let last_seq = records.last().map_or(row.planned_seq, |record| record.seq);
+        self.last_seq = self.last_seq.max(last_seq);
         let ended_seq = records.iter().rev().find(|record| ends_run(&record.body));
         let ended_seq = ended_seq.map(|record| record.seq);
         let letters = match ended_seq {

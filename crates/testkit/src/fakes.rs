@@ -8,6 +8,7 @@
     reason = "a poisoned lock or a failed expectation is a failed test"
 )]
 
+mod checkpoints;
 mod clock;
 mod disk;
 mod executor;
@@ -16,6 +17,7 @@ mod root;
 mod signer;
 mod views;
 
+pub use checkpoints::{FakeWitness, MemoryCheckpoints, Saved, WitnessManner};
 pub use clock::VirtualClock;
 pub use disk::{Contents, Disk, Fault, MemoryStore};
 pub use executor::{FakeExecutor, Manner, Seen, report};

@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod export;
 pub(crate) mod prove;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 use std::path::Path;
 
@@ -29,6 +30,9 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// Compare two views of one log; write the proof when they are a fork
     Compare(compare::Arguments),
+    /// Witnesses: third parties that vouch for logs
+    #[command(subcommand)]
+    Witness(witness::Command),
 }
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
@@ -38,6 +42,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Checkpoint(arguments) => checkpoint::run(context, &arguments),
         Command::Export(arguments) => export::run(context, &arguments),
         Command::Compare(arguments) => compare::run(context, &arguments),
+        Command::Witness(command) => witness::run(context, command),
     }
 }
 

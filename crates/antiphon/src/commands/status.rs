@@ -11,6 +11,8 @@ use crate::wire::{Context, Need};
 
 /// Records that the views may be behind without a word: they always are by some.
 const BEHIND_MAX: u64 = 10_000;
+/// A record that no checkpoint covers for so long is worth a word: one comes within a second.
+const CHECKPOINT_AGE_MS_MAX: u64 = 5_000;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {}
@@ -48,6 +50,7 @@ fn tell(output: Output, status: &Status) -> String {
         ),
         format!("letters    {}", status.letters),
         format!("policy     {}", status.policy),
+        format!("sealed     {}", sealed(output, status)),
     ];
     if status.slots == 0 {
         lines.push("owner      none runs; this command stood in for it".to_owned());
@@ -76,6 +79,10 @@ fn tell(output: Output, status: &Status) -> String {
             duration(ask.remaining_ms)
         ));
     }
+    for alarm in &status.alarms {
+        let detail = output.paint(Tone::Bad, &clean(&alarm.detail));
+        lines.push(format!("alarm      {detail} ({})", alarm.code));
+    }
     for failing in &status.monitors_failing {
         lines.push(format!(
             "monitor    {}",
@@ -83,4 +90,21 @@ fn tell(output: Output, status: &Status) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// How far the log is sealed, and cosigned where somebody is asked.
+fn sealed(output: Output, status: &Status) -> String {
+    let Some(size) = status.checkpoint else {
+        return output.paint(Tone::Warn, "not yet");
+    };
+    let mut told = format!("to {size} of {} records", status.records);
+    if let Some(cosigned) = status.cosigned {
+        told = format!("{told}, cosigned to {cosigned}");
+    }
+    if status.checkpoint_age_ms >= CHECKPOINT_AGE_MS_MAX {
+        let age = duration(status.checkpoint_age_ms);
+        let late = output.paint(Tone::Bad, &format!("{age} late"));
+        told = format!("{told}, {late}");
+    }
+    told
 }

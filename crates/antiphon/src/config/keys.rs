@@ -27,6 +27,16 @@ pub(crate) const ROOT: &[Key] = &[
         "How long what records hold is kept.",
     ),
     may(
+        "ledger",
+        Kind::Table(LEDGER),
+        "How much of the log others must vouch for.",
+    ),
+    may(
+        "witness",
+        Kind::Tables(WITNESS),
+        "Who is asked to cosign the log's checkpoints.",
+    ),
+    may(
         "intent",
         Kind::Tables(INTENT),
         "How dropped files become signals; the first match counts.",
@@ -70,6 +80,36 @@ pub(crate) const RETENTION: &[Key] = &[may(
     Kind::Duration,
     "The age at which bodies and evidence go, at least 30d; they are kept for ever when left out.",
 )];
+
+/// Keys of `[ledger]`.
+pub(crate) const LEDGER: &[Key] = &[
+    or(
+        "cosignatures_required",
+        Kind::Integer(0, WITNESSES_MAX),
+        "0",
+        "Witnesses that must have cosigned a checkpoint.",
+    ),
+    or(
+        "on_missing",
+        Kind::Choice(&["alarm", "stop"]),
+        "alarm",
+        "When they have not for a minute: only say so, or take no signals until they have.",
+    ),
+];
+
+/// The most witnesses of one log.
+const WITNESSES_MAX: u64 = 16;
+
+/// Keys of `[[witness]]`.
+pub(crate) const WITNESS: &[Key] = &[
+    must("name", Kind::Name, "Its name, for people."),
+    must(
+        "url",
+        Kind::Text,
+        "Where it is asked: http://HOST[:PORT][/PREFIX]; TLS is for a proxy on this machine.",
+    ),
+    must("key", Kind::Text, "Its verifier key."),
+];
 
 /// Keys of `[[intent]]`.
 pub(crate) const INTENT: &[Key] = &[

@@ -2,6 +2,7 @@
 
 use antiphon_core::policy::MonitorKind;
 use antiphon_core::task::{Interrupted, Program, ResultPolicy};
+use antiphon_engine::cosign::OnMissing;
 use antiphon_testkit::fuzz::{Target, smoke};
 
 use super::*;
@@ -52,7 +53,7 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         "qqqqqqqq = 1",
         "config.unknown_key",
         "antiphon.toml:1:1: unknown key `qqqqqqqq` in the configuration \
-         (the keys known here are disk, intent, log, monitor, retention, rule, slots, task, worker)",
+         (the keys known here are disk, intent, ledger, log, monitor, retention, rule, slots, task, witness, worker)",
     );
     check_refused(
         &format!("{TASK}command = [\"a\"]\nretry = {{ limit = 1, bakoff = \"1s\" }}"),
@@ -130,6 +131,39 @@ fn keys_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn witnesses_that_make_no_sense_are_refused() {
+    const KEY: &str = "witness.example/w1+eb762cc2+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+    const LOG: &str = "log.example/a+2030c444+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+    let witness = |name: &str, url: &str, key: &str| {
+        format!("[[witness]]\nname = \"{name}\"\nurl = \"{url}\"\nkey = \"{key}\"\n")
+    };
+    let check = |text: &str, message: &str| check_refused(text, "config.bad_value", message);
+    let good = witness("W", "http://localhost", KEY);
+    parse(&good).unwrap();
+    check(
+        &witness("W", "https://localhost", KEY),
+        "antiphon.toml:3:7: `url` is no place of a witness: https is not spoken: \
+         put a proxy that speaks it on this machine, and name that by http",
+    );
+    check(
+        &witness("W", "http://localhost", LOG),
+        "antiphon.toml:4:7: `key` is the key of a log, not of a witness",
+    );
+    check(
+        &format!("{good}{}", witness("W", "http://localhost", KEY)),
+        "antiphon.toml:6:8: `name` is that of another witness",
+    );
+    check(
+        &format!("{good}{}", witness("V", "http://localhost", KEY)),
+        "antiphon.toml:8:7: `key` is that of another witness",
+    );
+    check(
+        &format!("[ledger]\ncosignatures_required = 2\n{good}"),
+        "antiphon.toml:2:25: `cosignatures_required` asks for more than the 1 witnesses that are named",
+    );
+}
+
+#[test]
 fn what_is_left_out_has_the_default_of_the_table_of_keys() {
     let read = parse(&format!("{TASK}builtin = \"pack.work\"")).unwrap();
     assert_eq!((read.policy.slots, read.owner.log_level), (4, "info"));
@@ -202,6 +236,10 @@ fn every_key_of_the_table_is_read() {
         Some((3, 3_600_000))
     );
     assert_eq!(read.owner.disk_reserve_bytes, Some(1 << 30));
+    let witnesses = &read.owner.witnesses;
+    assert_eq!(witnesses.policy.required, 1);
+    assert_eq!(witnesses.policy.on_missing, OnMissing::Stop);
+    assert_eq!(witnesses.list[0].name, "VEGA");
     assert_eq!(read.owner.retention_ms, Some(90 * 86_400_000));
 }
 

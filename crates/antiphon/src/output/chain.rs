@@ -1,6 +1,6 @@
 //! A chain as a tree of lines: what `antiphon why` tells.
 
-use antiphon_http::model::{Attempt, Chain, DecisionNode, LetterNode, RunNode, SignalNode};
+use antiphon_http::model::{Attempt, Chain, DecisionNode, LetterNode, RunNode, Seal, SignalNode};
 
 use super::tone::Tone;
 use super::{Output, clip, duration};
@@ -28,7 +28,27 @@ pub(crate) fn lines(output: Output, chain: &Chain) -> Vec<String> {
         let cut = "parts of this chain are left out: it is too large to show whole";
         tree.lines.push(output.paint(Tone::Warn, cut));
     }
+    tree.lines.push(sealed(output, &chain.seal));
     tree.lines
+}
+
+/// How far what is told is sealed, in one line.
+pub(crate) fn sealed(output: Output, seal: &Seal) -> String {
+    let Some(size) = seal.checkpoint else {
+        let open = output.paint(Tone::Warn, "not sealed yet");
+        return format!("{open}: no checkpoint covers record {}", seal.seq);
+    };
+    let sealed = format!("sealed in checkpoint {size} up to record {}", seal.seq);
+    if seal.cosigned_by.is_empty() {
+        format!("{}, cosigned by nobody", output.paint(Tone::Faint, &sealed))
+    } else {
+        let witnesses = seal.cosigned_by.join(", ");
+        let witnesses = output.paint(Tone::Good, &clip(&witnesses, EXCERPT_LENGTH_MAX));
+        format!(
+            "{}, cosigned by {witnesses}",
+            output.paint(Tone::Faint, &sealed)
+        )
+    }
 }
 
 struct Tree {

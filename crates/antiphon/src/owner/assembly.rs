@@ -18,6 +18,7 @@ use antiphon_engine::ports::store::StoreError;
 use antiphon_engine::ports::views::Views;
 use antiphon_engine::registry::Registry;
 use antiphon_executor::ProcessExecutor;
+use antiphon_files::checkpoints::FileCheckpoints;
 use antiphon_files::effector::FileEffector;
 use antiphon_files::inbox::{Inbox, InboxOptions};
 use antiphon_files::root::Root;
@@ -35,7 +36,7 @@ use super::doors::{self, Doors};
 use super::entropy::SystemEntropy;
 use super::no_hands::NoHands;
 use super::retention::Sweeper;
-use super::{letters, records};
+use super::{letters, records, witnesses};
 use crate::config::OwnerConfig;
 
 /// How long work may go on after the owner was asked to go, ms.
@@ -141,19 +142,17 @@ impl Held {
             clock: clock.clone(),
             entropy: Box::new(SystemEntropy),
             signer: Arc::new(signer),
+            checkpoints: Arc::new(FileCheckpoints::new(files.clone())),
+            // An owner for one command goes before a witness could answer.
+            witnesses: witnesses::ways(if has_slots {
+                &config.witnesses.list
+            } else {
+                &[]
+            }),
             registry,
             observer: records::observer(structured.writer()),
         };
-        let options = Options {
-            root: self.root.clone(),
-            slots_max: if has_slots { u32::MAX } else { 0 },
-            origin: origin(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            reserve_bytes: config.disk_reserve_bytes,
-            drain_ms: DRAIN_MS,
-            retention_ms: config.retention_ms,
-        };
+        let options = options(&self.root, has_slots, config);
         let owner = Owner::open(ports, options, Arc::new(policy), shutdown.clone()).await?;
         let views = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(views) = views else {
@@ -188,6 +187,21 @@ impl Held {
             structured,
             shutdown,
         })
+    }
+}
+
+/// How an owner of `root` behaves.
+fn options(root: &Path, has_slots: bool, config: &OwnerConfig) -> Options {
+    Options {
+        root: root.to_path_buf(),
+        slots_max: if has_slots { u32::MAX } else { 0 },
+        origin: origin(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        reserve_bytes: config.disk_reserve_bytes,
+        drain_ms: DRAIN_MS,
+        cosigning: config.witnesses.policy,
+        retention_ms: config.retention_ms,
     }
 }
 

@@ -17,3 +17,4 @@ mod hostile;
 mod journeys;
 mod retention;
 mod stop;
+mod witness;

@@ -48,6 +48,8 @@ pub struct Status {
     pub task_overrides: Vec<(String, bool)>,
     /// Monitors whose last look failed, and why.
     pub monitors_failing: Vec<(String, String)>,
+    /// What a human must look at, though work goes on.
+    pub alarms: Vec<Alarm>,
     /// Signals answered as duplicates since the owner started.
     pub duplicates: u64,
     /// Inputs refused since the owner started.
@@ -76,10 +78,22 @@ impl Status {
             asks: Vec::new(),
             task_overrides: Vec::new(),
             monitors_failing: Vec::new(),
+            alarms: Vec::new(),
             duplicates: 0,
             refusals: 0,
         }
     }
+}
+
+/// Something that stands until it is mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its stable code, as in `docs/errors/`.
+    pub code: &'static str,
+    /// What it is about, when there may be several of one code: the name of a witness, a key.
+    pub subject: String,
+    /// What is wrong, in words.
+    pub detail: String,
 }
 
 /// An ask that waits for an answer.
@@ -110,6 +124,9 @@ pub struct Notes {
 struct NotesInner {
     monitors_failing: BTreeMap<String, String>,
     reload_error: Option<String>,
+    alarms: BTreeMap<(&'static str, String), String>,
+    /// The code of why signals are not taken, besides a full disk.
+    refuses_signals: Option<&'static str>,
 }
 
 impl Notes {
@@ -134,6 +151,56 @@ impl Notes {
             .unwrap_or_else(PoisonError::into_inner)
             .reload_error = error;
         self.note_change();
+    }
+
+    /// The alarm `code` about `subject` stands, with these words, or is over.
+    pub(crate) fn set_alarm(&self, code: &'static str, subject: &str, detail: Option<String>) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (code, subject.to_owned());
+        let is_changed = match detail {
+            Some(detail) if inner.alarms.get(&key) == Some(&detail) => false,
+            Some(detail) => {
+                tracing::error!(error.code = code, alarm.subject = subject, error.detail = %detail, "alarm");
+                inner.alarms.insert(key, detail);
+                true
+            }
+            None => inner.alarms.remove(&key).is_some(),
+        };
+        if is_changed {
+            self.note_change();
+        }
+    }
+
+    /// Whether the alarm `code` about `subject` stands.
+    pub(crate) fn has_alarm(&self, code: &'static str, subject: &str) -> bool {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.alarms.contains_key(&(code, subject.to_owned()))
+    }
+
+    pub(crate) fn alarms(&self) -> Vec<Alarm> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let alarms = inner.alarms.iter();
+        alarms
+            .map(|((code, subject), detail)| Alarm {
+                code,
+                subject: subject.clone(),
+                detail: detail.clone(),
+            })
+            .collect()
+    }
+
+    /// Signals are refused with this code, or are taken again.
+    pub(crate) fn refuse_signals(&self, code: Option<&'static str>) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut inner.refuses_signals, code) != code {
+            self.note_change();
+        }
+    }
+
+    /// The code of why signals are refused, besides a full disk.
+    pub(crate) fn refuses_signals(&self) -> Option<&'static str> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.refuses_signals
     }
 
     fn note_change(&self) {

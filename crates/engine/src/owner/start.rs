@@ -22,6 +22,7 @@ use crate::fail;
 use crate::gate::Gate;
 use crate::handle::{CONTROLS_WAITING_MAX, Handle, Notes, SIGNALS_WAITING_MAX, Status};
 use crate::keys::KeyMemory;
+use crate::notary::Sealing;
 use crate::ports::clock::Clock;
 use crate::ports::effector::Effector;
 use crate::ports::entropy::Entropy;
@@ -54,6 +55,7 @@ pub(super) struct Assembly {
     pub(super) effector: Arc<dyn Effector>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Box<dyn Entropy>,
+    pub(super) sealing: watch::Receiver<Arc<Sealing>>,
     pub(super) feed: Feed,
     pub(super) signer: Arc<dyn Signer>,
 }
@@ -85,9 +87,8 @@ pub(super) fn assemble(
     let sealer = Sealer::new(recovered.tree, recovered.last_leaf, parts.entropy, signing);
     let notes = Arc::new(Notes::default());
     let admission = Admission::new(store.space()?, options.reserve_bytes);
-    let policies = Arc::new(watch::channel(Arc::new(Policy::empty())).0);
-    let next_seq = recovered.head.next_seq;
-    let board = StatusBoard::new(shown, notes.clone(), store.epoch(), next_seq);
+    let policies = Arc::new(watch::Sender::new(Arc::new(Policy::empty())));
+    let board = StatusBoard::new(shown, notes.clone(), store.epoch(), *high_water.borrow());
     let turn = Turn {
         machine: Machine::new(recovered.state, options.slots_max),
         sealer,
@@ -124,6 +125,7 @@ pub(super) fn assemble(
         signals,
         controls,
         heads,
+        sealing: parts.sealing,
         high_water,
         keys: keys_seen,
         status,

@@ -234,9 +234,11 @@ impl Turn {
             self.staged.answer(answer, known);
             return Ok(());
         }
-        if is_refusable(&event) && !self.admits()? {
+        if is_refusable(&event)
+            && let Some(refusal) = self.refusal()?
+        {
             self.board.refusals = self.board.refusals.saturating_add(1);
-            self.staged.answer(answer, Err(SubmitError::DiskFull));
+            self.staged.answer(answer, Err(refusal));
             return Ok(());
         }
         let attested = match self.prepared(&event, purpose) {
@@ -273,15 +275,19 @@ impl Turn {
         }
     }
 
-    /// Whether there is room for signals, asking the store now and then.
-    fn admits(&mut self) -> Result<bool, EngineError> {
+    /// Why signals are not taken, if they are not; the store is asked for its room now and then.
+    fn refusal(&mut self) -> Result<Option<SubmitError>, EngineError> {
         let now_ms = self.clock.now().boot_ms;
         if self.admission.is_due(now_ms)
             && let Some(space) = self.committer.space()?
         {
             self.admission.answered(now_ms, space.free);
         }
-        Ok(self.admission.is_open())
+        if !self.admission.is_open() {
+            return Ok(Some(SubmitError::DiskFull));
+        }
+        let refuses = self.board.notes.refuses_signals();
+        Ok(refuses.map(|_code| SubmitError::Uncosigned))
     }
 }
 

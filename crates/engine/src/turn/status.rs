@@ -118,10 +118,10 @@ impl Turn {
             guards: state.guards,
             policy: state.policy.unwrap_or(Digest([0; 32])),
             reload_error: self.board.notes.reload_error(),
-            admission: if self.admission.is_open() {
-                Ok(())
-            } else {
-                Err("engine.disk_full")
+            admission: match self.board.notes.refuses_signals() {
+                _ if !self.admission.is_open() => Err("engine.disk_full"),
+                Some(code) => Err(code),
+                None => Ok(()),
             },
             slots: self.machine.slots(),
             runs_planned: count(state.runs.len().saturating_sub(leases.len())),
@@ -136,6 +136,7 @@ impl Turn {
                 .map(|(t, on)| (t.to_string(), *on))
                 .collect(),
             monitors_failing: self.board.notes.monitors_failing(),
+            alarms: self.board.notes.alarms(),
             duplicates: self.board.duplicates,
             refusals: self.board.refusals,
         }

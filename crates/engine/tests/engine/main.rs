@@ -7,6 +7,7 @@
     reason = "a test that fails says so by panicking"
 )]
 
+mod checkpoints;
 mod commit;
 mod disk_full;
 mod drain;
@@ -23,3 +24,4 @@ mod status;
 mod support;
 mod suspects;
 mod timers;
+mod witnesses;

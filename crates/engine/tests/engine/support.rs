@@ -14,13 +14,15 @@ use antiphon_core::record::Body;
 use antiphon_core::run::Completions;
 use antiphon_core::signal::{Draft, Facts, Key};
 use antiphon_core::task::{Interrupted, Program, ResourceLimits, ResultPolicy, Retry, Task};
+use antiphon_engine::cosign::CosigningPolicy;
 use antiphon_engine::error::EngineError;
 use antiphon_engine::handle::{Handle, SubmitError, Submitted};
 use antiphon_engine::owner::{OpenViews, Options, Owner, Ports};
+use antiphon_engine::ports::witness::Witness;
 use antiphon_engine::registry::Registry;
 use antiphon_testkit::fakes::{
-    Disk, FakeExecutor, FixedEntropy, Manner, ManualSwitch, MemoryFiles, MemoryKeys, MemoryViews,
-    VirtualClock,
+    Disk, FakeExecutor, FixedEntropy, Manner, ManualSwitch, MemoryCheckpoints, MemoryFiles,
+    MemoryKeys, MemoryViews, VirtualClock,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) keys: MemoryKeys,
+    pub(crate) checkpoints: MemoryCheckpoints,
+    pub(crate) witnesses: Vec<Witness>,
     pub(crate) options: Options,
     pub(crate) manner: Manner,
 }
@@ -56,6 +60,8 @@ impl World {
             clock: Arc::default(),
             registry: Arc::default(),
             keys: MemoryKeys::default(),
+            checkpoints: MemoryCheckpoints::default(),
+            witnesses: Vec::new(),
             options: Options {
                 root: PathBuf::from("/nowhere"),
                 slots_max: 64,
@@ -65,6 +71,7 @@ impl World {
                 reserve_bytes: Some(0),
                 drain_ms: 1_000,
                 retention_ms: None,
+                cosigning: CosigningPolicy::default(),
             },
             manner: Manner::Runs,
         }
@@ -80,6 +87,8 @@ impl World {
             clock: self.clock.clone(),
             registry: self.registry.clone(),
             keys: self.keys.clone(),
+            checkpoints: self.checkpoints.copy(),
+            witnesses: self.witnesses.clone(),
             options: self.options.clone(),
             manner: self.manner,
         }
@@ -115,6 +124,8 @@ impl World {
             clock: self.clock.clone(),
             entropy: Box::new(FixedEntropy::default()),
             signer: Arc::new(self.keys.clone()),
+            checkpoints: Arc::new(self.checkpoints.clone()),
+            witnesses: self.witnesses.clone(),
             registry: self.registry.clone(),
             observer: Box::new(|_records| {}),
         };

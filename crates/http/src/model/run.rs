@@ -4,6 +4,8 @@ use antiphon_core::id::Id;
 use antiphon_core::signal::Facts;
 use serde::{Deserialize, Serialize};
 
+use super::Seal;
+
 /// A run as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -53,6 +55,8 @@ pub struct RunDetail {
     pub facts: Facts,
     /// Its attempts, oldest first.
     pub attempts: Vec<Attempt>,
+    /// How far what is told here is sealed.
+    pub seal: Seal,
 }
 
 /// One attempt of a run.

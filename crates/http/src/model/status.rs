@@ -51,10 +51,30 @@ pub struct Status {
     pub asks: Vec<AskInfo>,
     /// Monitors whose last look failed, each as `NAME: why`.
     pub monitors_failing: Vec<String>,
+    /// Records that the newest checkpoint covers; `null` when there is none.
+    pub checkpoint: Option<u64>,
+    /// ms since the first record became durable that no checkpoint covers; 0 when there is none.
+    pub checkpoint_age_ms: u64,
+    /// Records that the newest checkpoint covers that enough witnesses have cosigned; `null` when
+    /// there is none.
+    pub cosigned: Option<u64>,
+    /// What a human must look at, though work goes on.
+    pub alarms: Vec<AlarmInfo>,
     /// Signals answered as duplicates since the owner started.
     pub duplicates: u64,
     /// Inputs refused since the owner started.
     pub refusals: u64,
+}
+
+/// Something that stands until it is mended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmInfo {
+    /// Its stable code.
+    pub code: String,
+    /// What it is about; empty when the code says all.
+    pub subject: String,
+    /// What is wrong, in words.
+    pub detail: String,
 }
 
 /// An ask that waits for an answer.

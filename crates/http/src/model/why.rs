@@ -4,6 +4,7 @@ use antiphon_core::id::Id;
 use antiphon_core::signal::Facts;
 use serde::{Deserialize, Serialize};
 
+use super::Seal;
 use super::run::Attempt;
 use super::signal::Expectation;
 
@@ -20,6 +21,8 @@ pub struct Chain {
     pub root: Option<SignalNode>,
     /// Dead letters of the chain that belong to no signal.
     pub letters: Vec<LetterNode>,
+    /// How far what is told here is sealed.
+    pub seal: Seal,
 }
 
 /// A signal and what came of it.

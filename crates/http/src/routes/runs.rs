@@ -53,15 +53,15 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     PathPart(id): PathPart<Id>,
 ) -> Result<Json<model::RunDetail>, Problem> {
-    state
-        .query(move |sources| detail(sources, &id))
-        .await
-        .map(Json)
+    let mut detail = state.query(move |sources| detail(sources, &id)).await?;
+    detail.seal.covered_by(&state.handle.sealing().borrow());
+    Ok(Json(detail))
 }
 
 fn detail(sources: &mut Sources<'_>, id: &Id) -> Result<model::RunDetail, QueryError> {
     let row = find(sources, id)?;
     let origin = origin(sources, &row)?;
+    let last_seq = row.record_seqs.iter().copied().max();
     Ok(model::RunDetail {
         run: present::run(&row),
         signal: origin.signal_name.to_string(),
@@ -73,6 +73,7 @@ fn detail(sources: &mut Sources<'_>, id: &Id) -> Result<model::RunDetail, QueryE
         version: origin.plan.version.0.to_string(),
         facts: origin.facts,
         attempts: present::attempts(&records_of(sources, &row)?),
+        seal: model::Seal::of(last_seq.unwrap_or(row.planned_seq)),
     })
 }
 

@@ -22,6 +22,12 @@ pub(crate) async fn status(State(state): State<AppState>) -> Json<model::Status>
         .monitors_failing
         .iter()
         .map(|(name, why)| format!("{name}: {why}"));
+    let sealing = state.handle.sealing().borrow().clone();
+    let alarms = status.alarms.iter().map(|alarm| model::AlarmInfo {
+        code: alarm.code.to_owned(),
+        subject: alarm.subject.clone(),
+        detail: alarm.detail.clone(),
+    });
     Json(model::Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         log: status.log,
@@ -45,6 +51,10 @@ pub(crate) async fn status(State(state): State<AppState>) -> Json<model::Status>
         letters: status.letters,
         asks: asks.collect(),
         monitors_failing: failing.collect(),
+        checkpoint: sealing.size(),
+        checkpoint_age_ms: sealing.age_ms(),
+        cosigned: sealing.cosigned.as_ref().map(|cosigned| cosigned.size()),
+        alarms: alarms.collect(),
         duplicates: status.duplicates,
         refusals: status.refusals,
     })

@@ -13,8 +13,8 @@ pub(crate) async fn why(
     State(state): State<AppState>,
     PathPart(id): PathPart<Id>,
 ) -> Result<Json<model::Chain>, Problem> {
-    state
-        .query(move |sources| crate::why::why(sources, id))
-        .await
-        .map(Json)
+    let chain = state.query(move |sources| crate::why::why(sources, id));
+    let mut chain = chain.await?;
+    chain.seal.covered_by(&state.handle.sealing().borrow());
+    Ok(Json(chain))
 }

@@ -23,14 +23,21 @@ pub(super) struct Accepted {
     pub(super) signal: Box<SignalAccepted>,
 }
 
+/// An answer to an ask.
+pub(super) struct Answer {
+    pub(super) permit: bool,
+    pub(super) by: String,
+    pub(super) seq: u64,
+}
+
 /// A chain.
 pub(super) struct Gathered {
     /// Its first signal.
     pub(super) root: Id,
     /// Its signals.
     pub(super) signals: BTreeMap<Id, Accepted>,
-    /// The answers to its asks: whether permitted, and by whom.
-    pub(super) answers: BTreeMap<Id, (bool, String)>,
+    /// The answers to its asks.
+    pub(super) answers: BTreeMap<Id, Answer>,
     /// Whether parts of it were left out.
     pub(super) cut: bool,
     children: BTreeMap<Id, Vec<Id>>,
@@ -174,7 +181,7 @@ pub(super) fn signal_of_letter(payload: &Payload) -> Option<Id> {
     }
 }
 
-fn answers(sources: &mut Sources<'_>) -> Result<BTreeMap<Id, (bool, String)>, QueryError> {
+fn answers(sources: &mut Sources<'_>) -> Result<BTreeMap<Id, Answer>, QueryError> {
     let mut answers = BTreeMap::new();
     for seq in sources.views.events(EVENTS_MAX)? {
         let record = sources
@@ -182,7 +189,8 @@ fn answers(sources: &mut Sources<'_>) -> Result<BTreeMap<Id, (bool, String)>, Qu
             .record(seq)?
             .and_then(|projected| projected.record);
         if let Some(Body::AskAnswered(answered)) = record.map(|record| record.body) {
-            answers.insert(answered.ask, (answered.permit, answered.by));
+            let (permit, by) = (answered.permit, answered.by);
+            answers.insert(answered.ask, Answer { permit, by, seq });
         }
     }
     Ok(answers)

@@ -6,6 +6,7 @@
     reason = "a test that fails says so by panicking"
 )]
 
+mod ledger;
 mod limits;
 mod owner;
 mod refusals;

@@ -11,6 +11,7 @@ use antiphon_core::policy::{Policy, PolicySource};
 use antiphon_core::report::{Exit, Fate, NotStarted, Output, Report, ResultFile, StopCause};
 use antiphon_core::signal::Facts;
 use antiphon_core::time::Instant;
+use antiphon_engine::cosign::CosigningPolicy;
 use antiphon_engine::owner::{OpenViews, Options, Owner, Ports};
 use antiphon_engine::ports::clock::Clock;
 use antiphon_engine::ports::effector::Effector;
@@ -22,7 +23,7 @@ use antiphon_engine::registry::Registry;
 use antiphon_http::client::Client;
 use antiphon_http::serve::serve_stream;
 use antiphon_http::{AppState, LogPool, Peer, router};
-use antiphon_testkit::fakes::MemoryKeys;
+use antiphon_testkit::fakes::{MemoryCheckpoints, MemoryKeys};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,8 @@ impl Fixture {
             clock: Arc::new(World),
             entropy: Box::new(World),
             signer: Arc::new(MemoryKeys::default()),
+            checkpoints: Arc::new(MemoryCheckpoints::default()),
+            witnesses: Vec::new(),
             registry: Arc::new(Registry::default()),
             observer: Box::new(|_| {}),
         };
@@ -74,6 +77,7 @@ impl Fixture {
             reserve_bytes: Some(0),
             drain_ms: 0,
             retention_ms: None,
+            cosigning: CosigningPolicy::default(),
         };
         let shutdown = CancellationToken::new();
         let owner = Owner::open(ports, options, policy, shutdown.clone())

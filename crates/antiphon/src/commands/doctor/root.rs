@@ -5,6 +5,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use antiphon_backend_sqlite::open_reader;
+use antiphon_ledger::checkpoint::Checkpoint;
+use antiphon_ledger::note::Note;
 
 use super::Check;
 use crate::config::Configuration;
@@ -39,6 +41,7 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     checks.push(file_system(root));
     checks.push(room(root));
     checks.push(log(root));
+    checks.push(checkpoint(root));
     checks
 }
 
@@ -137,5 +140,35 @@ fn log(root: &Path) -> Check {
             )
         }
         Err(error) => Check::failed(NAME, error.to_string(), "antiphon ledger verify"),
+    }
+}
+
+/// The newest checkpoint against the end of the log; whether it is signed is the verifier's.
+fn checkpoint(root: &Path) -> Check {
+    const NAME: &str = "checkpoint";
+    const VERIFY: &str = "antiphon ledger verify";
+    let bytes = match std::fs::read(root.join(antiphon_files::checkpoints::FILE)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Check::ok(NAME, "none yet");
+        }
+        Err(error) => return Check::failed(NAME, error.to_string(), VERIFY),
+    };
+    let note = Note::parse(&bytes).ok();
+    let read = note.and_then(|note| note.text().parse::<Checkpoint>().ok());
+    let Some(checkpoint) = read else {
+        return Check::failed(NAME, "the file is none", VERIFY);
+    };
+    let head = open_reader(root).and_then(|mut log| log.head());
+    let records = head.map_or(0, |head| head.next_seq);
+    let found = format!("sealed to {} of {records} records", checkpoint.size());
+    if checkpoint.size() > records {
+        Check::failed(
+            NAME,
+            found,
+            "the log was cut or rolled back; do not start an owner",
+        )
+    } else {
+        Check::ok(NAME, found)
     }
 }

@@ -7,7 +7,8 @@ use clap::Args;
 use crate::commands::parse_id;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{clean, duration};
+use crate::output::chain::sealed;
+use crate::output::{Output, clean, duration};
 use crate::wire::{Context, Need};
 
 #[derive(Args, Debug)]
@@ -22,11 +23,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     let detail: RunDetail = context.talk(Need::Answers, async |mut client| {
         Ok(client.get(&path).await?)
     })?;
-    context.output.one(&detail, tell)?;
+    context
+        .output
+        .one(&detail, |detail| tell(context.output, detail))?;
     Ok(Exit::Done)
 }
 
-fn tell(detail: &RunDetail) -> String {
+fn tell(output: Output, detail: &RunDetail) -> String {
     let run = &detail.run;
     let mut lines = vec![
         format!("run          {}", run.id),
@@ -50,6 +53,7 @@ fn tell(detail: &RunDetail) -> String {
     for attempt in &detail.attempts {
         lines.extend(tell_attempt(attempt));
     }
+    lines.push(sealed(output, &detail.seal));
     lines.join("\n")
 }
 
