@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    bench, completions, config, demo, dlq, doctor, init, ledger, rule, run, serve, signal, status,
-    stop, task, why,
+    bench, completions, config, demo, dlq, doctor, init, key, ledger, rule, run, serve, sign,
+    signal, status, stop, task, why,
 };
 use crate::output::Format;
 
@@ -34,6 +34,9 @@ pub(crate) struct Global {
     /// The configuration [default: antiphon.toml in the data root]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Read the passphrase of the keys from this descriptor
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) passphrase_fd: Option<u32>,
     /// Tables for people, or JSON for programs
     #[arg(
         long,
@@ -90,6 +93,12 @@ pub(crate) enum Command {
     /// The signed log
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Keys: who may sign
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Sign a decision with a key of one's own
+    #[command(subcommand)]
+    Sign(sign::Command),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),

@@ -7,10 +7,12 @@ pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod rule;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod sign;
 pub(crate) mod signal;
 pub(crate) mod status;
 pub(crate) mod stop;
@@ -49,6 +51,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Rule(command) => rule::run(context, command),
         Command::Dlq(command) => dlq::run(context, command),
         Command::Stop(command) => stop::run(context, command),
+        Command::Key(command) => key::run(context, command),
+        Command::Sign(command) => sign::run(context, command),
         Command::Ledger(command) => ledger::run(context, command),
         Command::Config(command) => config::run(context, command),
         Command::Bench(arguments) => bench::run(context, &arguments),

@@ -5,14 +5,17 @@
 use std::path::PathBuf;
 
 use antiphon_engine::error::EngineError;
+use antiphon_engine::ports::signer::SignerError;
 use antiphon_engine::ports::store::StoreError;
 use antiphon_engine::read::ReadError;
+use antiphon_files::keys::Error as KeysError;
 use antiphon_http::client::ClientError;
 
 use crate::config::error::ConfigError;
 use crate::exit::Exit;
 use crate::ledger::error::LedgerError;
 use crate::owner::assembly::OwnerError;
+use crate::signing;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,9 @@ pub(crate) enum Failure {
     /// The data root is not usable.
     #[error(transparent)]
     Root(#[from] antiphon_files::Error),
+    /// A key file is not usable.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// A ledger cannot be judged or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -133,6 +139,7 @@ impl Failure {
             Failure::Config(error) => error.code(),
             Failure::Client(error) => error.code(),
             Failure::Root(error) => error.code(),
+            Failure::Keys(error) => error.code(),
             Failure::Ledger(error) => error.code(),
             Failure::Store(error) | Failure::Read(ReadError::Store(error)) => error.code(),
             Failure::Owner(error) => error.code(),
@@ -157,6 +164,7 @@ impl Failure {
                 Exit::NotFound
             }
             Failure::Config(_) | Failure::Root(_) => Exit::Unusable,
+            Failure::Keys(error) => exit_of_keys(error),
             Failure::Ledger(error) => error.exit(),
             Failure::Store(error) | Failure::Read(ReadError::Store(error)) => exit_of_store(error),
             Failure::Owner(error) => exit_of_owner(error),
@@ -176,6 +184,7 @@ impl Failure {
             Failure::Config(error) => error.hint(),
             Failure::Root(error) => error.hint(),
             Failure::Ledger(error) => Some(error.hint().to_owned()),
+            Failure::Keys(error) => error.hint(),
             Failure::Usage { hint, .. } | Failure::Bench { hint, .. } => hint.clone(),
             Failure::Store(StoreError::Held { .. }) => {
                 Some("wait until it ends, or talk to it: see antiphon status".to_owned())
@@ -221,6 +230,13 @@ fn exit_of(code: &str) -> Exit {
         "engine.refused" | "engine.not_ended" | "engine.key_conflict" | "input.suspect" => {
             Exit::Refused
         }
+<<<<<<< /tmp/c3-cur
+        "config.unusable" | "key.missing" => Exit::Unusable,
+        "key.io" => Exit::LogIo,
+        code if code.starts_with("key.") || code.starts_with("signature.") => Exit::Refused,
+        "engine.full" | "engine.disk_full" | "engine.closed" | "owner.unreachable"
+        | "request.timeout" | "views.behind" => Exit::Held,
+=======
         "config.unusable" => Exit::Unusable,
         "checkpoint.missing"
         | "cosignature.missing"
@@ -230,6 +246,7 @@ fn exit_of(code: &str) -> Exit {
         | "owner.unreachable"
         | "request.timeout"
         | "views.behind" => Exit::Held,
+>>>>>>> /tmp/c3-new
         "log.unreadable" | "views.unreadable" | "evidence.unreadable" => Exit::LogIo,
         "owner.answer" => Exit::Bug,
         _ => Exit::Usage,
@@ -238,6 +255,7 @@ fn exit_of(code: &str) -> Exit {
 
 fn exit_of_owner(error: &OwnerError) -> Exit {
     match error {
+        OwnerError::Keys(error) => exit_of_keys(error),
         OwnerError::Store(error) | OwnerError::Engine(EngineError::Store(error)) => {
             exit_of_store(error)
         }
@@ -259,6 +277,14 @@ fn hint_of_owner(error: &OwnerError) -> Option<String> {
             Some("antiphon restore brings back a backup, with the snapshots in it".to_owned())
         }
         OwnerError::Files(error) => error.hint(),
+        OwnerError::Keys(error) => error.hint(),
+        OwnerError::Engine(EngineError::Signer(SignerError::Missing { key })) => {
+            let (agent, id) = (signing::agent_of(key), key.id());
+            Some(format!(
+                "put keys/{id}.key back, or give the key up: antiphon key revoke {agent} --of {id} \
+                 --recovery-key FILE --reason lost"
+            ))
+        }
         OwnerError::Engine(EngineError::Unverified(_) | EngineError::Apply(_)) => {
             Some("antiphon ledger verify names everything that is wrong".to_owned())
         }
@@ -273,6 +299,18 @@ fn hint_of_owner(error: &OwnerError) -> Option<String> {
     }
 }
 
+<<<<<<< /tmp/c3-cur
+fn exit_of_keys(error: &KeysError) -> Exit {
+    match error {
+        KeysError::Io { .. } => Exit::LogIo,
+        KeysError::Loose { .. }
+        | KeysError::Unfit { .. }
+        | KeysError::Malformed { .. }
+        | KeysError::Foreign { .. }
+        | KeysError::Locked { .. }
+        | KeysError::Passphrase { .. } => Exit::Unusable,
+        KeysError::Exists { .. } | KeysError::InsideRoot { .. } => Exit::Usage,
+=======
 fn exit_of_witness(error: &antiphon_witness::Error) -> Exit {
     match error {
         antiphon_witness::Error::Io { .. } => Exit::LogIo,
@@ -281,6 +319,7 @@ fn exit_of_witness(error: &antiphon_witness::Error) -> Exit {
         antiphon_witness::Error::Logs { .. } | antiphon_witness::Error::Key { .. } => {
             Exit::Unusable
         }
+>>>>>>> /tmp/c3-new
     }
 }
 

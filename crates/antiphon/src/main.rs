@@ -10,10 +10,13 @@ mod exit;
 mod failure;
 mod hidden;
 mod ledger;
+mod origin;
 mod output;
 mod owner;
 mod packs;
+mod passphrase;
 mod root;
+mod signing;
 mod socket;
 mod wire;
 
@@ -40,13 +43,17 @@ fn main() -> ExitCode {
     start_log(&global, &command);
     #[cfg(any(antiphon_plant, antiphon_failpoints))]
     arm_faults();
-    let context = Context {
-        output: Output::new(global.output, global.quiet),
-        verbose: global.verbose,
-        root: root::resolve(global.root),
-        config: global.config,
+    let run = |passphrase| {
+        let context = Context {
+            output: Output::new(global.output, global.quiet),
+            verbose: global.verbose,
+            root: root::resolve(global.root),
+            config: global.config,
+            passphrase,
+        };
+        commands::run(&context, command)
     };
-    let exit = match commands::run(&context, command) {
+    let exit = match passphrase::read(global.passphrase_fd).and_then(run) {
         Ok(exit) => exit,
         Err(failure) => {
             tell(&failure);

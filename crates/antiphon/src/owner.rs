@@ -5,13 +5,18 @@
 
 pub(crate) mod assembly;
 pub(crate) mod clock;
+mod custodian;
 pub(crate) mod doors;
 pub(crate) mod entropy;
 mod letters;
 mod no_hands;
 mod records;
 mod retention;
+<<<<<<< /tmp/c3-cur
+mod rotation;
+=======
 mod witnesses;
+>>>>>>> /tmp/c3-new
 
 use std::sync::Arc;
 
@@ -60,7 +65,12 @@ impl InProcess {
 pub(crate) async fn open(context: &Context, need: Need) -> Result<InProcess, Failure> {
     let read = Configuration::load(&context.root, context.config.as_deref())?;
     let (policy, config) = read.compile()?;
-    let held = Held::take(&context.root, need == Need::Work)?;
+    let mut held = Held::take(
+        &context.root,
+        need == Need::Work,
+        context.passphrase.clone(),
+    )?;
+    held.without_keys = need == Need::Keys;
     let shutdown = CancellationToken::new();
     let registry = Arc::new(packs::registry());
     let running = held

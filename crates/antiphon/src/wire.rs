@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use antiphon_files::keys::Passphrase;
 use antiphon_http::Peer;
 use antiphon_http::client::Client;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) root: PathBuf,
     /// The configuration that was named, if one was.
     pub(crate) config: Option<PathBuf>,
+    /// What the keys are sealed with, if they are.
+    pub(crate) passphrase: Option<Passphrase>,
     /// Where results go.
     pub(crate) output: Output,
     /// How much is said beside them: 0, 1, 2.
@@ -36,6 +39,8 @@ pub(crate) struct Context {
 pub(crate) enum Need {
     /// It accepts and answers; nothing is leased.
     Answers,
+    /// It records what takes the place of a key, though the one that it signs with be gone.
+    Keys,
     /// It works too, and ends when nothing is left to do.
     Work,
 }
@@ -82,7 +87,7 @@ async fn ask_in_process<T>(
 }
 
 /// Who asks, as the socket would say it.
-fn peer_name() -> String {
+pub(crate) fn peer_name() -> String {
     format!("uid:{}", rustix::process::getuid().as_raw())
 }
 

@@ -87,8 +87,7 @@ impl Keys {
     /// # Errors
     /// [`Error`].
     pub fn make(&self, name: &str) -> Result<SigningKey, Error> {
-        let key = generate(name, &mut **self.lock())
-            .map_err(|source| Error::io("written", &self.path(FOLDER), source))?;
+        let key = generate(name, &mut **self.lock()).map_err(|source| self.unmade(source))?;
         self.put(&key)?;
         Ok(key)
     }
@@ -110,6 +109,22 @@ impl Keys {
         self.replace(&name, text.as_bytes())
     }
 
+    /// The names of the keys that are there, by their own word when they are sealed.
+    ///
+    /// # Errors
+    /// [`Error`] of the first file that is no usable key.
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        let found = Self::survey(&self.root)?.into_iter();
+        let name = |(key, _form): (VerifierKey, Form)| key.name().to_owned();
+        found.map(|file| file.found.map(name)).collect()
+    }
+
+    /// Why no key could be made.
+    #[must_use]
+    pub fn unmade(&self, source: std::io::Error) -> Error {
+        Error::io("written", &self.path(""), source)
+    }
+
     /// Every key that is there, in the order of their ids. With a passphrase, what still lies there
     /// plain is sealed.
     ///
@@ -117,7 +132,7 @@ impl Keys {
     /// [`Error`] of the first file that is no usable key.
     pub fn all(&self) -> Result<Vec<SigningKey>, Error> {
         let mut keys = Vec::new();
-        for name in self.names()? {
+        for name in self.file_names()? {
             let (key, form) = self.read(&name)?;
             if form == Form::Plain && self.passphrase.is_some() {
                 self.put(&key)?;
@@ -186,16 +201,6 @@ impl Keys {
         self.replace(RECOVERY, format!("{key}\n").as_bytes())
     }
 
-    /// Why the key `id` of `agent`, which the log says is held here, cannot sign.
-    #[must_use]
-    pub fn missing(&self, agent: &str, id: KeyId) -> Error {
-        Error::Missing {
-            agent: agent.to_owned(),
-            id,
-            path: self.path(&file_name(id)),
-        }
-    }
-
     fn read(&self, name: &str) -> Result<(SigningKey, Form), Error> {
         let path = self.path(name);
         let content = file::read(self.folder()?.as_fd(), name, &path)?;
@@ -219,7 +224,7 @@ impl Keys {
         written.map_err(|source| Error::io("written", &path, source))
     }
 
-    fn names(&self) -> Result<Vec<String>, Error> {
+    fn file_names(&self) -> Result<Vec<String>, Error> {
         names(&self.root, &self.folder()?)
     }
 

@@ -12,6 +12,7 @@
 
 mod body;
 pub mod client;
+mod custody;
 mod draft;
 pub mod model;
 mod present;
@@ -21,6 +22,7 @@ pub mod serve;
 mod state;
 mod why;
 
+pub use custody::{Custody, CustodyError};
 pub use present::explain;
 pub use routes::{LIMIT_MAX, Peer, router};
 pub use state::{AppState, LogPool};

@@ -59,6 +59,8 @@ pub enum Code {
     InputSuspect,
     /// No event about keys can say so.
     Key(KeyFault),
+    /// A key cannot be made or kept.
+    KeyIo,
     /// A key is not held here.
     KeyMissing,
     /// The log cannot be read.
@@ -107,6 +109,7 @@ impl Code {
             Code::EvidenceUnreadable => "evidence.unreadable",
             Code::InputSuspect => "input.suspect",
             Code::Key(fault) => fault.code(),
+            Code::KeyIo => "key.io",
             Code::KeyMissing => "key.missing",
             Code::LogUnreadable => "log.unreadable",
             Code::RequestMalformed => "request.malformed",
@@ -143,9 +146,10 @@ impl Code {
             Code::SignatureKey | Code::SignatureMismatch | Code::SignatureMissing => {
                 StatusCode::FORBIDDEN
             }
-            Code::EvidenceUnreadable | Code::LogUnreadable | Code::ViewsUnreadable => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Code::EvidenceUnreadable
+            | Code::KeyIo
+            | Code::LogUnreadable
+            | Code::ViewsUnreadable => StatusCode::INTERNAL_SERVER_ERROR,
             Code::RequestMalformed | Code::SignalInvalid => StatusCode::BAD_REQUEST,
             Code::RequestMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Code::RequestMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -169,6 +173,7 @@ impl Code {
             Code::EvidenceUnreadable => "The evidence cannot be read",
             Code::InputSuspect => "The input stopped the machine",
             Code::Key(_) => "The key is refused",
+            Code::KeyIo => "A key cannot be made or kept",
             Code::KeyMissing => "A key is not held here",
             Code::LogUnreadable => "The log cannot be read",
             Code::RequestMalformed => "The request is not understood",

@@ -16,6 +16,7 @@ use antiphon_engine::tiles::TilesError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::custody::Custody;
 use crate::problem::{Code, Problem};
 
 /// The longest wait for the views to catch up.
@@ -36,6 +37,8 @@ pub struct AppState {
     pub log: Arc<LogPool>,
     /// Outputs too large for a record.
     pub evidence: Arc<dyn Evidence>,
+    /// Who keeps the owner's secrets.
+    pub custody: Arc<dyn Custody>,
     /// The policy in force.
     pub policy: watch::Receiver<Arc<Policy>>,
     /// Cancelled when the owner goes: streams end.

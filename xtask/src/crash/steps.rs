@@ -140,6 +140,8 @@ pub(crate) const STEPS: &[Step] = &[
     passing("checkpoint.synced"),
     passing("checkpoint.renamed"),
     passing("checkpoint.folder_synced"),
+    passing("rotation.prepared"),
+    passing("rotation.recorded"),
     fatal("views.read"),
     fatal("views.projected"),
     fatal("views.committed"),

@@ -69,7 +69,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         }
     }
     let (policy, config) = read.compile()?;
-    let held = Held::take(&root, true)?;
+    let held = Held::take(&root, true, None)?;
     let exit = wire::runtime()?.block_on(async {
         let shutdown = CancellationToken::new();
         let started = Instant::now();

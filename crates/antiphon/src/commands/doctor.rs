@@ -2,6 +2,7 @@
 //!
 //! It changes nothing and starts nothing but `python3 --version`.
 
+mod keys;
 mod limits;
 mod machine;
 mod root;

@@ -1,6 +1,9 @@
 //! `antiphon init`: a data root to start from.
 //!
-//! Writes what is missing and nothing over what is there: doing it twice is doing it once.
+//! Writes what is missing and nothing over what is there: doing it twice is doing it once. The
+//! recovery key of the log to be is made here, too ([`recovery`]).
+
+mod recovery;
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -15,6 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::packs;
 use crate::wire::Context;
+use recovery::{Recovery, Wanted};
 
 /// The configuration of a root without a pack: a rule, a worker and a task that work as they are.
 const STARTER: &str = include_str!("init/starter.toml");
@@ -26,6 +30,12 @@ pub(crate) struct Arguments {
     /// Start with this pack
     #[arg(long, value_name = "NAME")]
     pack: Option<String>,
+    /// Write the recovery key to this new file outside the root instead of printing it
+    #[arg(long, value_name = "FILE")]
+    recovery_key: Option<PathBuf>,
+    /// The name under which the log is signed [default: this machine's]
+    #[arg(long, value_name = "NAME", value_parser = crate::origin::parse)]
+    origin: Option<String>,
 }
 
 /// What was made.
@@ -33,6 +43,8 @@ pub(crate) struct Arguments {
 struct Made {
     root: PathBuf,
     written: Vec<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<Recovery>,
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -40,7 +52,17 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     let registry = packs::registry();
     let (configuration, files) = contents(&registry, arguments.pack.as_deref())?;
     let held = antiphon_files::Root::create(root)?;
-    let made = make(held.path(), configuration, files)?;
+    let wanted = Wanted {
+        file: arguments.recovery_key.as_deref(),
+        origin: arguments.origin.as_deref(),
+        passphrase: context.passphrase.as_ref(),
+    };
+    let written = write_starter(held.path(), configuration, files)?;
+    let made = Made {
+        root: held.path().to_owned(),
+        written,
+        recovery: recovery::make(&held, &wanted)?,
+    };
     context.output.one(&made, tell)?;
     let next = if root == context.root {
         "antiphon serve".to_owned()
@@ -91,15 +113,7 @@ pub(crate) fn write_starter(
     Ok(written)
 }
 
-fn make(root: &Path, configuration: &str, files: &[StarterFile]) -> Result<Made, Failure> {
-    let written = write_starter(root, configuration, files)?;
-    Ok(Made {
-        root: root.to_owned(),
-        written,
-    })
-}
-
-/// Whether the file was missing and is there now.
+/// Writes a new file; whether it was missing and is there now.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<bool, Failure> {
     let failed = |source| Failure::File {
         verb: "written",
@@ -127,7 +141,7 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<bool, Failure> {
 }
 
 fn tell(made: &Made) -> String {
-    if made.written.is_empty() {
+    if made.written.is_empty() && made.recovery.is_none() {
         return format!(
             "{} was there already; nothing was changed",
             made.root.display()
@@ -139,6 +153,7 @@ fn tell(made: &Made) -> String {
             .iter()
             .map(|path| format!("  {}", path.display())),
     );
+    lines.extend(made.recovery.as_ref().map(recovery::tell));
     lines.join("\n")
 }
 

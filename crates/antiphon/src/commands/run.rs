@@ -8,13 +8,18 @@ pub(crate) mod logs;
 pub(crate) mod retry;
 pub(crate) mod show;
 
-use antiphon_http::model::Run;
+use std::path::Path;
 
+use antiphon_core::id::Id;
+use antiphon_http::model::{Done, Run};
+
+use crate::commands::sign;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::table::{Cell, Table};
 use crate::output::tone::Tone;
-use crate::wire::Context;
+use crate::signing;
+use crate::wire::{Context, Need};
 
 /// The commands of the group.
 #[derive(Debug, clap::Subcommand)]
@@ -45,6 +50,19 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Approve(arguments) => approve::run(context, &arguments),
         Command::Deny(arguments) => deny::run(context, &arguments),
     }
+}
+
+/// Answers `ask` by the operator's `word`, or as somebody signed it.
+fn answer(context: &Context, ask: &Id, word: &str, signed: Option<&Path>) -> Result<Done, Failure> {
+    let record = match signed {
+        Some(path) => Some(sign::read_answer(path, ask, word == "approve")?),
+        None => None,
+    };
+    let path = format!("/api/v1/asks/{ask}/{word}");
+    context.talk(Need::Answers, async |mut client| match &record {
+        Some(record) => signing::submit(&mut client, record).await,
+        None => Ok(client.act(&path).await?),
+    })
 }
 
 /// Runs as a table.

@@ -25,7 +25,7 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<Exit, Failure> {
     let read = Configuration::load(&context.root, context.config.as_deref())?;
     let (policy, config) = read.compile()?;
-    let held = Held::take(&context.root, true)?;
+    let held = Held::take(&context.root, true, context.passphrase.clone())?;
     wire::runtime()?.block_on(async {
         let shutdown = CancellationToken::new();
         let signals = Signals::listen()?;

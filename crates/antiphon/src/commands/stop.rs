@@ -1,10 +1,15 @@
 //! `antiphon stop`: stop work, and let it go on.
 
+use std::path::PathBuf;
+
+use antiphon_core::guard::Mode;
 use antiphon_http::model::{Done, Reason};
 use clap::Args;
 
+use crate::commands::sign;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::signing;
 use crate::wire::{Context, Need};
 
 /// The modes.
@@ -23,27 +28,51 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// Why, for the log
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        conflicts_with = "signed"
+    )]
     reason: String,
+    /// The change as `sign stop` signed it; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    signed: Option<PathBuf>,
 }
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
-    let (word, now, arguments) = match command {
+    let (mode, word, now, arguments) = match command {
         Command::Drain(arguments) => (
+            Mode::Drain,
             "drain",
             "what runs is finished, nothing new starts",
             arguments,
         ),
-        Command::Pause(arguments) => ("pause", "nothing new starts until a resume", arguments),
-        Command::Kill(arguments) => ("kill", "nothing starts, what ran is killed", arguments),
-        Command::Resume(arguments) => ("resume", "work goes on", arguments),
+        Command::Pause(arguments) => (
+            Mode::Pause,
+            "pause",
+            "nothing new starts until a resume",
+            arguments,
+        ),
+        Command::Kill(arguments) => (
+            Mode::Kill,
+            "kill",
+            "nothing starts, what ran is killed",
+            arguments,
+        ),
+        Command::Resume(arguments) => (Mode::Normal, "resume", "work goes on", arguments),
+    };
+    let signed = match &arguments.signed {
+        Some(path) => Some(sign::read_mode(path, mode)?),
+        None => None,
     };
     let path = format!("/api/v1/stop/{word}");
     let reason = Reason {
         reason: arguments.reason,
     };
-    let done: Done = context.talk(Need::Answers, async |mut client| {
-        Ok(client.post(&path, &reason).await?)
+    let done: Done = context.talk(Need::Answers, async |mut client| match &signed {
+        Some(record) => signing::submit(&mut client, record).await,
+        None => Ok(client.post(&path, &reason).await?),
     })?;
     context.output.one(&done, |done| {
         if done.changed {

@@ -21,7 +21,9 @@ use antiphon_executor::ProcessExecutor;
 use antiphon_files::checkpoints::FileCheckpoints;
 use antiphon_files::effector::FileEffector;
 use antiphon_files::inbox::{Inbox, InboxOptions};
+use antiphon_files::keys::{Keys, Passphrase};
 use antiphon_files::root::Root;
+use antiphon_files::signer::KeySigner;
 use antiphon_files::stop_switch::FileStopSwitch;
 use antiphon_files::structured_log::StructuredLog;
 use antiphon_http::{AppState, LogPool};
@@ -32,12 +34,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::SystemClock;
+use super::custodian::Custodian;
 use super::doors::{self, Doors};
 use super::entropy::SystemEntropy;
 use super::no_hands::NoHands;
 use super::retention::Sweeper;
+<<<<<<< /tmp/c3-cur
+use super::rotation::Rotation;
+use super::{letters, records};
+=======
 use super::{letters, records, witnesses};
+>>>>>>> /tmp/c3-new
 use crate::config::OwnerConfig;
+use crate::origin;
 
 /// How long work may go on after the owner was asked to go, ms.
 const DRAIN_MS: u64 = 10_000;
@@ -58,6 +67,9 @@ pub(crate) enum OwnerError {
     /// The root's files.
     #[error(transparent)]
     Files(#[from] antiphon_files::error::Error),
+    /// A key file.
+    #[error(transparent)]
+    Keys(#[from] antiphon_files::keys::Error),
     /// The executor.
     #[error(transparent)]
     Executor(#[from] antiphon_executor::Error),
@@ -73,6 +85,7 @@ impl OwnerError {
             OwnerError::Store(error) => error.code(),
             OwnerError::Engine(error) => error.code(),
             OwnerError::Files(error) => error.code(),
+            OwnerError::Keys(error) => error.code(),
             OwnerError::Executor(error) => error.code(),
             OwnerError::Spawner(_) => "spawner.failed",
         }
@@ -85,14 +98,22 @@ pub(crate) struct Held {
     store: SqliteStore,
     spawner: Option<SpawnerHandle>,
     executable: PathBuf,
+    passphrase: Option<Passphrase>,
+    /// Whether keys that the program signs with may be gone: only what takes their place is recorded.
+    pub(crate) without_keys: bool,
 }
 
 impl Held {
-    /// Becomes the owner of `root`; with slots it can run work, without it only takes signals.
+    /// Becomes the owner of `root`, whose keys are sealed with `passphrase` if there is one; with
+    /// slots it can run work, without it only takes signals.
     ///
     /// # Errors
     /// [`OwnerError::Store`] with `Held` when another process owns it.
-    pub(crate) fn take(root: &Path, with_slots: bool) -> Result<Self, OwnerError> {
+    pub(crate) fn take(
+        root: &Path,
+        with_slots: bool,
+        passphrase: Option<Passphrase>,
+    ) -> Result<Self, OwnerError> {
         let started_ms = SystemClock::wall_ms();
         let store = SqliteStore::open(root, started_ms)?;
         let executable = std::env::current_exe().map_err(OwnerError::Spawner)?;
@@ -107,6 +128,8 @@ impl Held {
             store,
             spawner,
             executable,
+            passphrase,
+            without_keys: false,
         })
     }
 
@@ -123,15 +146,14 @@ impl Held {
     ) -> Result<Running, OwnerError> {
         let clock = Arc::new(SystemClock::new());
         let files = Root::create(&self.root)?;
-        files.prepare()?;
         let switch = FileStopSwitch::new(files.clone());
         let has_slots = self.spawner.is_some();
         let hands = hands(&self.root, self.executable, self.spawner)?;
         let structured = StructuredLog::open(files.clone(), clock.clone())?;
         let opened = OpenedViews::default();
-        let keys = antiphon_files::keys::Keys::new(files.clone(), None, Box::new(SystemEntropy));
-        let signer = antiphon_files::signer::KeySigner::open(keys);
-        let signer = signer.map_err(|error| EngineError::Signer(error.into()))?;
+        let keys = Keys::new(files.clone(), self.passphrase, Box::new(SystemEntropy));
+        let origin = origin::of_new_log(&keys)?;
+        let signer = Arc::new(KeySigner::open(keys)?);
         let ports = Ports {
             store: Box::new(self.store),
             views: views_of(self.root.clone(), Arc::clone(&opened)),
@@ -141,6 +163,19 @@ impl Held {
             stop_switch: Arc::new(switch.clone()),
             clock: clock.clone(),
             entropy: Box::new(SystemEntropy),
+<<<<<<< /tmp/c3-cur
+            signer: signer.clone(),
+            registry,
+            observer: records::observer(structured.writer()),
+        };
+        let options = Options {
+            root: self.root.clone(),
+            slots_max: if has_slots { u32::MAX } else { 0 },
+            origin,
+            without_keys: self.without_keys,
+            ..options(config)
+        };
+=======
             signer: Arc::new(signer),
             checkpoints: Arc::new(FileCheckpoints::new(files.clone())),
             // An owner for one command goes before a witness could answer.
@@ -153,6 +188,7 @@ impl Held {
             observer: records::observer(structured.writer()),
         };
         let options = options(&self.root, has_slots, config);
+>>>>>>> /tmp/c3-new
         let owner = Owner::open(ports, options, Arc::new(policy), shutdown.clone()).await?;
         let views = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(views) = views else {
@@ -168,6 +204,7 @@ impl Held {
             views_mark: owner.views_mark(),
             log: Arc::new(LogPool::new(move || open_reader(&log_root))),
             evidence: hands.evidence,
+            custody: Arc::new(Custodian(signer.clone())),
             policy: handle.policy(),
             closing: shutdown.clone(),
         };
@@ -185,6 +222,7 @@ impl Held {
             sweeper,
             service: hands.service,
             structured,
+            signer,
             shutdown,
         })
     }
@@ -217,6 +255,7 @@ pub(crate) struct Running {
     sweeper: Option<Sweeper>,
     service: Option<Serving>,
     structured: StructuredLog,
+    signer: Arc<KeySigner>,
     shutdown: CancellationToken,
 }
 
@@ -252,6 +291,7 @@ impl Running {
             sweeper,
             service,
             structured,
+            signer,
             shutdown,
         } = self;
         let handle = owner.handle();
@@ -259,6 +299,8 @@ impl Running {
         if let Some(inbox) = inbox {
             around.spawn(inbox.run(handle.clone(), shutdown.clone()));
             doors.spawn(doors::follow_switch(switch, handle, shutdown.clone()));
+            let rotation = Rotation::new(state.clone(), signer);
+            around.spawn(rotation.run(shutdown.clone()));
         }
         if let Some(sweeper) = sweeper {
             around.spawn(sweeper.run(shutdown.clone()));
@@ -281,6 +323,21 @@ impl Running {
             tracing::warn!("lines of the structured log were lost");
         }
         result
+    }
+}
+
+/// What is the same for every owner with this configuration.
+fn options(config: &OwnerConfig) -> Options {
+    Options {
+        root: PathBuf::new(),
+        slots_max: 0,
+        origin: String::new(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        reserve_bytes: config.disk_reserve_bytes,
+        drain_ms: DRAIN_MS,
+        retention_ms: config.retention_ms,
+        without_keys: false,
     }
 }
 
@@ -369,13 +426,4 @@ fn views_of(root: PathBuf, opened: OpenedViews) -> antiphon_engine::owner::Opens
         *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(views);
         Ok(OpenViews { builder, keys })
     })
-}
-
-/// The name under which the log's checkpoints will be signed: the machine's own.
-fn origin() -> String {
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    format!("{host}/antiphon")
 }

@@ -15,6 +15,7 @@ mod disk;
 mod exclusive;
 mod hostile;
 mod journeys;
+mod keys;
 mod retention;
 mod stop;
 mod witness;

@@ -193,19 +193,41 @@ impl Turn {
         options: &Options,
         policy: Arc<Policy>,
     ) -> Result<(), EngineError> {
-        self.check_keys()?;
-        let lost: Vec<u64> = self.machine.leases().map(|(token, _run)| token).collect();
-        let mut fates: BTreeMap<u64, Fate> =
-            self.executor.recover(&lost).await.into_iter().collect();
-        fail::step("start.fates_known")?;
+        let fates = if options.without_keys {
+            Vec::new()
+        } else {
+            self.check_keys()?;
+            self.fates().await?
+        };
         self.step_own(Event::Started(Box::new(OwnerInput {
             epoch: self.board.epoch,
             pid: options.pid,
             version: options.version.clone(),
             leases: options.slots_max > 0,
         })))?;
-        // Guards go before the policy, under which work may start at once; fates go after it, because
-        // what follows from them is for its rules to hear.
+        if !options.without_keys {
+            self.take_up(policy, fates)?;
+        }
+        self.finish_commits().await?;
+        fail::step("start.recorded")?;
+        self.publish_status();
+        Ok(())
+    }
+
+    /// What became of the leases of an owner that was lost.
+    async fn fates(&mut self) -> Result<Vec<(u64, Fate)>, EngineError> {
+        let lost: Vec<u64> = self.machine.leases().map(|(token, _run)| token).collect();
+        let mut known: BTreeMap<u64, Fate> =
+            self.executor.recover(&lost).await.into_iter().collect();
+        fail::step("start.fates_known")?;
+        // Nothing is known of what the executor did not answer for.
+        let fate = |token: u64| (token, known.remove(&token).unwrap_or(Fate::Unproven));
+        Ok(lost.into_iter().map(fate).collect())
+    }
+
+    /// Guards go before the policy, under which work may start at once; fates go after it, because what
+    /// follows from them is for its rules to hear.
+    fn take_up(&mut self, policy: Arc<Policy>, fates: Vec<(u64, Fate)>) -> Result<(), EngineError> {
         let (switch, maintenance) = self.gate.switch();
         self.step_own(Event::Control(Control::SwitchSeen {
             switch,
@@ -213,14 +235,9 @@ impl Turn {
         }))?;
         self.gate.follow(self.machine.state().guards);
         self.step_own(Event::Configured(policy))?;
-        for token in lost {
-            // Nothing is known of what the executor did not answer for.
-            let fate = fates.remove(&token).unwrap_or(Fate::Unproven);
+        for (token, fate) in fates {
             self.input(Event::Recovered { token, fate }, None, None)?;
         }
-        self.finish_commits().await?;
-        fail::step("start.recorded")?;
-        self.publish_status();
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use antiphon_ledger::key::{KeyError, KeyId};
+use antiphon_ledger::key::KeyError;
 
 use crate::error::is_shortage;
 
@@ -64,16 +64,6 @@ pub enum Error {
         /// Its name.
         name: String,
     },
-    /// The log says that this key signs here, and there is no file of it.
-    #[error("the key {id} of {agent} is not in {}", path.display())]
-    Missing {
-        /// Whose key.
-        agent: String,
-        /// Its id.
-        id: KeyId,
-        /// Where it must lie.
-        path: PathBuf,
-    },
     /// The system failed.
     #[error("{} cannot be {verb}", path.display())]
     Io {
@@ -113,7 +103,6 @@ impl Error {
             Error::Passphrase { .. } => "key.passphrase",
             Error::Exists { .. } => "key.exists",
             Error::InsideRoot { .. } => "key.inside_root",
-            Error::Missing { .. } => "key.missing",
             Error::Io { .. } => "key.io",
         }
     }
@@ -132,10 +121,6 @@ impl Error {
             Error::Locked { .. } => {
                 Some("--passphrase-fd N, or the systemd credential antiphon.passphrase".to_owned())
             }
-            Error::Missing { agent, id, .. } => Some(format!(
-                "put the file back, or give the key up: \
-                 antiphon key revoke {agent} --of {id} --recovery-key FILE --reason lost"
-            )),
             Error::InsideRoot { .. } => Some("keep it on another medium".to_owned()),
             Error::Unfit { .. }
             | Error::Malformed { .. }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use antiphon_backend_sqlite::{SqliteStore, open_reader, open_views};
 use antiphon_core::guard::Switch;
 use antiphon_core::id::Digest;
+use antiphon_core::key::KeyText;
 use antiphon_core::policy::{Policy, PolicySource};
 use antiphon_core::report::{Exit, Fate, NotStarted, Output, Report, ResultFile, StopCause};
 use antiphon_core::signal::Facts;
@@ -22,8 +23,13 @@ use antiphon_engine::ports::stop_switch::StopSwitch;
 use antiphon_engine::registry::Registry;
 use antiphon_http::client::Client;
 use antiphon_http::serve::serve_stream;
+<<<<<<< /tmp/c3-cur
+use antiphon_http::{AppState, Custody, CustodyError, LogPool, Peer, router};
+use antiphon_testkit::fakes::MemoryKeys;
+=======
 use antiphon_http::{AppState, LogPool, Peer, router};
 use antiphon_testkit::fakes::{MemoryCheckpoints, MemoryKeys};
+>>>>>>> /tmp/c3-new
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -77,7 +83,11 @@ impl Fixture {
             reserve_bytes: Some(0),
             drain_ms: 0,
             retention_ms: None,
+<<<<<<< /tmp/c3-cur
+            without_keys: false,
+=======
             cosigning: CosigningPolicy::default(),
+>>>>>>> /tmp/c3-new
         };
         let shutdown = CancellationToken::new();
         let owner = Owner::open(ports, options, policy, shutdown.clone())
@@ -90,6 +100,7 @@ impl Fixture {
             views_mark: owner.views_mark(),
             log: Arc::new(LogPool::new(move || open_reader(&path))),
             evidence: Arc::new(World),
+            custody: Arc::new(World),
             policy: owner.handle().policy(),
             closing: shutdown.clone(),
         };
@@ -124,6 +135,20 @@ impl Fixture {
         for running in self.running {
             running.await.unwrap();
         }
+    }
+}
+
+impl Custody for World {
+    fn pending(
+        &self,
+        _name: &str,
+        _is_recorded: &dyn Fn(&KeyText) -> bool,
+    ) -> Result<KeyText, CustodyError> {
+        Err("no keys are made here".into())
+    }
+
+    fn held(&self) -> Vec<KeyText> {
+        Vec::new()
     }
 }
 

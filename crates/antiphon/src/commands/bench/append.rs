@@ -156,6 +156,7 @@ fn owned<T>(
 fn context_of(context: &Context, root: &Path) -> Context {
     Context {
         root: root.to_owned(),
+        passphrase: None,
         config: None,
         ..context.clone()
     }

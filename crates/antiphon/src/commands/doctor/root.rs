@@ -8,7 +8,7 @@ use antiphon_backend_sqlite::open_reader;
 use antiphon_ledger::checkpoint::Checkpoint;
 use antiphon_ledger::note::Note;
 
-use super::Check;
+use super::{Check, keys};
 use crate::config::Configuration;
 use crate::output::count;
 use crate::wire::Context;
@@ -31,17 +31,24 @@ const UNFIT: [(u64, &str); 8] = [
 pub(super) fn checks(context: &Context) -> Vec<Check> {
     let root = &context.root;
     let mut checks = vec![configuration(context)];
-    if let Err(error) = antiphon_files::Root::open(root) {
-        let hint = "antiphon init makes a root; the owner's own mode is 0700";
-        checks.push(Check::failed("data root", error.to_string(), hint));
-        return checks;
-    }
+    let held = match antiphon_files::Root::open(root) {
+        Ok(held) => held,
+        Err(error) => {
+            let hint = "antiphon init makes a root; the owner's own mode is 0700";
+            checks.push(Check::failed("data root", error.to_string(), hint));
+            return checks;
+        }
+    };
     checks.push(Check::ok("data root", root.display().to_string()));
     checks.push(modes(root));
     checks.push(file_system(root));
     checks.push(room(root));
     checks.push(log(root));
+<<<<<<< /tmp/c3-cur
+    checks.extend(keys::checks(&held));
+=======
     checks.push(checkpoint(root));
+>>>>>>> /tmp/c3-new
     checks
 }
 

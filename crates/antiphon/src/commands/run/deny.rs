@@ -1,26 +1,28 @@
 //! `antiphon run deny`: deny what a rule asks for before it acts.
 
+use std::path::PathBuf;
+
 use antiphon_core::id::Id;
-use antiphon_http::model::Done;
 use clap::Args;
 
+use super::answer;
 use crate::commands::parse_id;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::wire::{Context, Need};
+use crate::wire::Context;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The ask, as `antiphon status` lists it
     #[arg(value_parser = parse_id)]
     ask: Id,
+    /// The answer as `sign ask` signed it; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    signed: Option<PathBuf>,
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Failure> {
-    let path = format!("/api/v1/asks/{}/deny", arguments.ask);
-    let done: Done = context.talk(Need::Answers, async |mut client| {
-        Ok(client.act(&path).await?)
-    })?;
+    let done = answer(context, &arguments.ask, "deny", arguments.signed.as_deref())?;
     context
         .output
         .one(&done, |_| format!("ask {} is denied", arguments.ask))?;

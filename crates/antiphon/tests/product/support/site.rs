@@ -73,6 +73,7 @@ impl Site {
             .arg("--root")
             .arg(&self.root)
             .stdin(Stdio::null())
+            .env("XDG_STATE_HOME", &self.outside)
             .current_dir(&self.outside);
         for variable in [
             "ANTIPHON_ROOT",
@@ -107,6 +108,7 @@ impl Site {
         let mut command = Command::new(BINARY);
         command.args(arguments).current_dir(&self.outside);
         command
+            .env("XDG_STATE_HOME", &self.outside)
             .env_remove("ANTIPHON_ROOT")
             .env_remove("STATE_DIRECTORY");
         Said::of(&command.output().unwrap())
@@ -183,7 +185,7 @@ impl Site {
 }
 
 impl Said {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
