@@ -230,14 +230,9 @@ fn exit_of(code: &str) -> Exit {
         "engine.refused" | "engine.not_ended" | "engine.key_conflict" | "input.suspect" => {
             Exit::Refused
         }
-<<<<<<< /tmp/c3-cur
         "config.unusable" | "key.missing" => Exit::Unusable,
         "key.io" => Exit::LogIo,
         code if code.starts_with("key.") || code.starts_with("signature.") => Exit::Refused,
-        "engine.full" | "engine.disk_full" | "engine.closed" | "owner.unreachable"
-        | "request.timeout" | "views.behind" => Exit::Held,
-=======
-        "config.unusable" => Exit::Unusable,
         "checkpoint.missing"
         | "cosignature.missing"
         | "engine.full"
@@ -246,7 +241,6 @@ fn exit_of(code: &str) -> Exit {
         | "owner.unreachable"
         | "request.timeout"
         | "views.behind" => Exit::Held,
->>>>>>> /tmp/c3-new
         "log.unreadable" | "views.unreadable" | "evidence.unreadable" => Exit::LogIo,
         "owner.answer" => Exit::Bug,
         _ => Exit::Usage,
@@ -299,7 +293,6 @@ fn hint_of_owner(error: &OwnerError) -> Option<String> {
     }
 }
 
-<<<<<<< /tmp/c3-cur
 fn exit_of_keys(error: &KeysError) -> Exit {
     match error {
         KeysError::Io { .. } => Exit::LogIo,
@@ -310,7 +303,9 @@ fn exit_of_keys(error: &KeysError) -> Exit {
         | KeysError::Locked { .. }
         | KeysError::Passphrase { .. } => Exit::Unusable,
         KeysError::Exists { .. } | KeysError::InsideRoot { .. } => Exit::Usage,
-=======
+    }
+}
+
 fn exit_of_witness(error: &antiphon_witness::Error) -> Exit {
     match error {
         antiphon_witness::Error::Io { .. } => Exit::LogIo,
@@ -319,7 +314,6 @@ fn exit_of_witness(error: &antiphon_witness::Error) -> Exit {
         antiphon_witness::Error::Logs { .. } | antiphon_witness::Error::Key { .. } => {
             Exit::Unusable
         }
->>>>>>> /tmp/c3-new
     }
 }
 

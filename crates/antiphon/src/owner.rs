@@ -12,11 +12,8 @@ mod letters;
 mod no_hands;
 mod records;
 mod retention;
-<<<<<<< /tmp/c3-cur
 mod rotation;
-=======
 mod witnesses;
->>>>>>> /tmp/c3-new
 
 use std::sync::Arc;
 

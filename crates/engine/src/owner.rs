@@ -112,15 +112,12 @@ pub struct Options {
     pub drain_ms: u64,
     /// The age at which bodies are pruned, ms of elapsed time; `None` keeps them for ever.
     pub retention_ms: Option<u64>,
-<<<<<<< /tmp/c3-cur
     /// Opens although keys that the program itself signs with are not held here, so that what takes
     /// their place can be recorded. Nothing else is begun: no policy is put in force, the guard files
     /// are not asked, and leases are left to the next owner.
     pub without_keys: bool,
-=======
     /// How much is to be cosigned.
     pub cosigning: CosigningPolicy,
->>>>>>> /tmp/c3-new
 }
 
 /// An owner that has recovered and is ready to run.

@@ -3,22 +3,16 @@
 //! Field names are a contract (`docs/reference/api.md`); a field is added, never renamed. Times are
 //! RFC 3339 in UTC with milliseconds; a field without a value is `null`, never left out.
 
-<<<<<<< /tmp/c3-cur
 mod key;
-=======
 mod ledger;
->>>>>>> /tmp/c3-new
 mod letter;
 mod run;
 mod signal;
 mod status;
 mod why;
 
-<<<<<<< /tmp/c3-cur
 pub use key::{KeyInfo, SignedRecord};
-=======
 pub use ledger::{CheckpointInfo, LedgerStatus, Proof, Seal, WitnessInfo};
->>>>>>> /tmp/c3-new
 pub use letter::{Letter, LetterDetail, LetterPayload, Purge, Purged, Replay, Replayed};
 pub use run::{
     Attempt, AttemptLogs, LogOutput, Planned, RuleInfo, Run, RunDetail, TaskInfo, TaskRef,

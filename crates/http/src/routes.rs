@@ -1,11 +1,8 @@
 //! The routes of `/api/v1`, one file per noun.
 
 pub(crate) mod asks;
-<<<<<<< /tmp/c3-cur
 pub(crate) mod keys;
-=======
 pub(crate) mod ledger;
->>>>>>> /tmp/c3-new
 pub(crate) mod letters;
 pub(crate) mod policy;
 pub(crate) mod records;
@@ -71,16 +68,13 @@ fn api() -> Router<AppState> {
         .route("/letters/{id}/replay", post(letters::replay))
         .route("/stop/{mode}", post(stop::stop))
         .route("/records/{seq}", get(records::show))
-<<<<<<< /tmp/c3-cur
         .route("/keys", get(keys::list))
         .route("/keys/{agent}/register", post(keys::register))
         .route("/keys/{agent}/rotate", post(keys::rotate))
         .route("/keys/{agent}/prepare", post(keys::prepare))
         .route("/signed", post(keys::signed))
-=======
         .route("/ledger", get(ledger::status))
         .route("/ledger/proof/{seq}", get(ledger::proof))
->>>>>>> /tmp/c3-new
 }
 
 async fn no_route() -> Problem {

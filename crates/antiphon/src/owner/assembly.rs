@@ -39,12 +39,8 @@ use super::doors::{self, Doors};
 use super::entropy::SystemEntropy;
 use super::no_hands::NoHands;
 use super::retention::Sweeper;
-<<<<<<< /tmp/c3-cur
 use super::rotation::Rotation;
-use super::{letters, records};
-=======
 use super::{letters, records, witnesses};
->>>>>>> /tmp/c3-new
 use crate::config::OwnerConfig;
 use crate::origin;
 
@@ -163,20 +159,7 @@ impl Held {
             stop_switch: Arc::new(switch.clone()),
             clock: clock.clone(),
             entropy: Box::new(SystemEntropy),
-<<<<<<< /tmp/c3-cur
             signer: signer.clone(),
-            registry,
-            observer: records::observer(structured.writer()),
-        };
-        let options = Options {
-            root: self.root.clone(),
-            slots_max: if has_slots { u32::MAX } else { 0 },
-            origin,
-            without_keys: self.without_keys,
-            ..options(config)
-        };
-=======
-            signer: Arc::new(signer),
             checkpoints: Arc::new(FileCheckpoints::new(files.clone())),
             // An owner for one command goes before a witness could answer.
             witnesses: witnesses::ways(if has_slots {
@@ -187,8 +170,13 @@ impl Held {
             registry,
             observer: records::observer(structured.writer()),
         };
-        let options = options(&self.root, has_slots, config);
->>>>>>> /tmp/c3-new
+        let options = Options {
+            root: self.root.clone(),
+            slots_max: if has_slots { u32::MAX } else { 0 },
+            origin,
+            without_keys: self.without_keys,
+            ..options(config)
+        };
         let owner = Owner::open(ports, options, Arc::new(policy), shutdown.clone()).await?;
         let views = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(views) = views else {
@@ -225,21 +213,6 @@ impl Held {
             signer,
             shutdown,
         })
-    }
-}
-
-/// How an owner of `root` behaves.
-fn options(root: &Path, has_slots: bool, config: &OwnerConfig) -> Options {
-    Options {
-        root: root.to_path_buf(),
-        slots_max: if has_slots { u32::MAX } else { 0 },
-        origin: origin(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        reserve_bytes: config.disk_reserve_bytes,
-        drain_ms: DRAIN_MS,
-        cosigning: config.witnesses.policy,
-        retention_ms: config.retention_ms,
     }
 }
 
@@ -336,6 +309,7 @@ fn options(config: &OwnerConfig) -> Options {
         pid: std::process::id(),
         reserve_bytes: config.disk_reserve_bytes,
         drain_ms: DRAIN_MS,
+        cosigning: config.witnesses.policy,
         retention_ms: config.retention_ms,
         without_keys: false,
     }

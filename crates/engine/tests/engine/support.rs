@@ -71,11 +71,8 @@ impl World {
                 reserve_bytes: Some(0),
                 drain_ms: 1_000,
                 retention_ms: None,
-<<<<<<< /tmp/c3-cur
                 without_keys: false,
-=======
                 cosigning: CosigningPolicy::default(),
->>>>>>> /tmp/c3-new
             },
             manner: Manner::Runs,
         }

@@ -23,13 +23,8 @@ use antiphon_engine::ports::stop_switch::StopSwitch;
 use antiphon_engine::registry::Registry;
 use antiphon_http::client::Client;
 use antiphon_http::serve::serve_stream;
-<<<<<<< /tmp/c3-cur
 use antiphon_http::{AppState, Custody, CustodyError, LogPool, Peer, router};
-use antiphon_testkit::fakes::MemoryKeys;
-=======
-use antiphon_http::{AppState, LogPool, Peer, router};
 use antiphon_testkit::fakes::{MemoryCheckpoints, MemoryKeys};
->>>>>>> /tmp/c3-new
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -83,11 +78,8 @@ impl Fixture {
             reserve_bytes: Some(0),
             drain_ms: 0,
             retention_ms: None,
-<<<<<<< /tmp/c3-cur
             without_keys: false,
-=======
             cosigning: CosigningPolicy::default(),
->>>>>>> /tmp/c3-new
         };
         let shutdown = CancellationToken::new();
         let owner = Owner::open(ports, options, policy, shutdown.clone())

@@ -44,11 +44,8 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     checks.push(file_system(root));
     checks.push(room(root));
     checks.push(log(root));
-<<<<<<< /tmp/c3-cur
     checks.extend(keys::checks(&held));
-=======
     checks.push(checkpoint(root));
->>>>>>> /tmp/c3-new
     checks
 }
 
