@@ -8,6 +8,7 @@ pub(crate) mod clock;
 mod custodian;
 pub(crate) mod doors;
 pub(crate) mod entropy;
+mod hands;
 mod letters;
 mod no_hands;
 mod records;

@@ -12,12 +12,9 @@ use antiphon_core::policy::Policy;
 use antiphon_engine::error::EngineError;
 use antiphon_engine::handle::Handle;
 use antiphon_engine::owner::{OpenViews, Options, Owner, Ports};
-use antiphon_engine::ports::evidence::Evidence;
-use antiphon_engine::ports::executor::Executor;
 use antiphon_engine::ports::store::StoreError;
 use antiphon_engine::ports::views::Views;
 use antiphon_engine::registry::Registry;
-use antiphon_executor::ProcessExecutor;
 use antiphon_files::checkpoints::FileCheckpoints;
 use antiphon_files::effector::FileEffector;
 use antiphon_files::inbox::{Inbox, InboxOptions};
@@ -29,7 +26,6 @@ use antiphon_files::structured_log::StructuredLog;
 use antiphon_http::{AppState, LogPool};
 use antiphon_spawner::SpawnerHandle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,7 +33,7 @@ use super::clock::SystemClock;
 use super::custodian::Custodian;
 use super::doors::{self, Doors};
 use super::entropy::SystemEntropy;
-use super::no_hands::NoHands;
+use super::hands::{Hands, Serving, lost};
 use super::retention::Sweeper;
 use super::rotation::Rotation;
 use super::{letters, records, witnesses};
@@ -46,8 +42,6 @@ use crate::origin;
 
 /// How long work may go on after the owner was asked to go, ms.
 const DRAIN_MS: u64 = 10_000;
-/// How long the spawner may take to end once nothing runs.
-const SERVICE_END: Duration = Duration::from_secs(5);
 /// How long the structured log may take to end.
 const LOG_END: Duration = Duration::from_secs(2);
 
@@ -144,12 +138,10 @@ impl Held {
         let files = Root::create(&self.root)?;
         let switch = FileStopSwitch::new(files.clone());
         let has_slots = self.spawner.is_some();
-        let hands = hands(&self.root, self.executable, self.spawner)?;
+        let hands = Hands::of(&self.root, self.executable, self.spawner)?;
         let structured = StructuredLog::open(files.clone(), clock.clone())?;
         let opened = OpenedViews::default();
-        let keys = Keys::new(files.clone(), self.passphrase, Box::new(SystemEntropy));
-        let origin = origin::of_new_log(&keys)?;
-        let signer = Arc::new(KeySigner::open(keys)?);
+        let (origin, signer) = keys(&files, self.passphrase)?;
         let ports = Ports {
             store: Box::new(self.store),
             views: views_of(self.root.clone(), Arc::clone(&opened)),
@@ -179,11 +171,7 @@ impl Held {
         };
         let owner = Owner::open(ports, options, Arc::new(policy), shutdown.clone()).await?;
         let views = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(views) = views else {
-            return Err(OwnerError::Engine(EngineError::Bug(
-                "no views were opened".to_owned(),
-            )));
-        };
+        let views = views.ok_or_else(|| EngineError::Bug("no views were opened".to_owned()))?;
         let handle = owner.handle();
         let log_root = self.root.clone();
         let state = AppState {
@@ -299,6 +287,16 @@ impl Running {
     }
 }
 
+/// The keys of the root, and the origin that a log made with them has.
+fn keys(
+    files: &Root,
+    passphrase: Option<Passphrase>,
+) -> Result<(String, Arc<KeySigner>), OwnerError> {
+    let keys = Keys::new(files.clone(), passphrase, Box::new(SystemEntropy));
+    let origin = origin::of_new_log(&keys)?;
+    Ok((origin, Arc::new(KeySigner::open(keys)?)))
+}
+
 /// What is the same for every owner with this configuration.
 fn options(config: &OwnerConfig) -> Options {
     Options {
@@ -317,82 +315,6 @@ fn options(config: &OwnerConfig) -> Options {
 
 /// Where the views are left when the engine opens them.
 type OpenedViews = Arc<Mutex<Option<Arc<dyn Views>>>>;
-
-async fn lost(service: &mut Option<Serving>) -> OwnerError {
-    match service {
-        Some(service) => service.lost().await,
-        None => std::future::pending().await,
-    }
-}
-
-struct Hands {
-    executor: Arc<dyn Executor>,
-    events: tokio::sync::mpsc::Receiver<antiphon_engine::ports::executor::ExecutorEvent>,
-    evidence: Arc<dyn Evidence>,
-    service: Option<Serving>,
-}
-
-/// The executor's service, and the executor that ends it.
-struct Serving {
-    executor: Arc<ProcessExecutor>,
-    task: JoinHandle<Result<(), antiphon_executor::Error>>,
-}
-
-impl Serving {
-    /// Waits until the service ends of its own accord, which is a loss.
-    async fn lost(&mut self) -> OwnerError {
-        match (&mut self.task).await {
-            Ok(Ok(())) => EngineError::ExecutorLost("its service ended".to_owned()).into(),
-            Ok(Err(error)) => error.into(),
-            Err(panicked) => EngineError::Bug(panicked.to_string()).into(),
-        }
-    }
-
-    /// Ends the service, so that the spawner has let go of the root when this returns.
-    async fn close(self) {
-        self.executor.close().await;
-        match tokio::time::timeout(SERVICE_END, self.task).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(error = %error, "the spawner ended badly"),
-            Ok(Err(error)) => tracing::error!(error = %error, "the executor panicked"),
-            Err(_elapsed) => tracing::warn!("the spawner still kills processes"),
-        }
-    }
-}
-
-/// The executor, its service already running: recovery waits for what it hears.
-fn hands(
-    root: &Path,
-    executable: PathBuf,
-    spawner: Option<SpawnerHandle>,
-) -> Result<Hands, OwnerError> {
-    let options = antiphon_executor::Options {
-        root: root.to_path_buf(),
-        executable,
-    };
-    let Some(spawner) = spawner else {
-        return Ok(Hands {
-            executor: Arc::new(NoHands),
-            events: NoHands::events(),
-            evidence: Arc::new(antiphon_executor::open_evidence(root)?),
-            service: None,
-        });
-    };
-    let (executor, service, events) = ProcessExecutor::new(options, spawner)?;
-    let evidence = Arc::new(executor.evidence());
-    let executor = Arc::new(executor);
-    let task = tokio::spawn(service.run());
-    let service = Some(Serving {
-        executor: Arc::clone(&executor),
-        task,
-    });
-    Ok(Hands {
-        executor,
-        events,
-        evidence,
-        service,
-    })
-}
 
 fn views_of(root: PathBuf, opened: OpenedViews) -> antiphon_engine::owner::OpensViews {
     Box::new(move |log, next_seq| {
