@@ -5,6 +5,7 @@
 //! is the program's own, and so is its body.
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a target speaks")]
 
+mod audit;
 mod ledger;
 mod smoke;
 
@@ -21,6 +22,9 @@ use antiphon_core::signal::Facts;
 use antiphon_ledger::envelope::Envelope;
 use serde_json::Value;
 
+pub use audit::{
+    bundle_index, exported_folder, fork_proof, key_event, record_signature, trust_file,
+};
 pub use ledger::{bundle, checkpoint, note, tile_path, tlog_proof, verifier_key, witness_request};
 pub use smoke::smoke;
 
@@ -40,6 +44,10 @@ pub const TARGETS: &[Target] = &[
         feed: bundle,
     },
     Target {
+        name: "bundle_index",
+        feed: bundle_index,
+    },
+    Target {
         name: "checkpoint",
         feed: checkpoint,
     },
@@ -48,8 +56,16 @@ pub const TARGETS: &[Target] = &[
         feed: envelope,
     },
     Target {
+        name: "exported_folder",
+        feed: exported_folder,
+    },
+    Target {
         name: "expression",
         feed: expression,
+    },
+    Target {
+        name: "fork_proof",
+        feed: fork_proof,
     },
     Target {
         name: "intent",
@@ -60,6 +76,10 @@ pub const TARGETS: &[Target] = &[
         feed: json_document,
     },
     Target {
+        name: "key_event",
+        feed: key_event,
+    },
+    Target {
         name: "note",
         feed: note,
     },
@@ -68,12 +88,20 @@ pub const TARGETS: &[Target] = &[
         feed: record_body,
     },
     Target {
+        name: "record_signature",
+        feed: record_signature,
+    },
+    Target {
         name: "tile_path",
         feed: tile_path,
     },
     Target {
         name: "tlog_proof",
         feed: tlog_proof,
+    },
+    Target {
+        name: "trust_file",
+        feed: trust_file,
     },
     Target {
         name: "verifier_key",

@@ -120,13 +120,9 @@ mod tests {
             let found = state_home(xdg.map(Into::into), home.map(Into::into));
             assert_eq!(found, expected.map(PathBuf::from));
         };
-        check(Some("/state"), Some("/home/me"), Some("/state"));
-        check(
-            Some("state"),
-            Some("/home/me"),
-            Some("/home/me/.local/state"),
-        );
-        check(Some(""), Some("/home/me"), Some("/home/me/.local/state"));
+        check(Some("/state"), Some("/me"), Some("/state"));
+        check(Some("state"), Some("/me"), Some("/me/.local/state"));
+        check(Some(""), Some("/me"), Some("/me/.local/state"));
         check(None, Some("me"), None);
         check(None, None, None);
     }

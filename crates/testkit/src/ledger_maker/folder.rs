@@ -16,6 +16,22 @@ impl LedgerMaker {
         self.export_with(folder, size, &self.checkpoint(size));
     }
 
+    /// The bundles of entries and of bodies of the records from `start` on and below `end`.
+    #[must_use]
+    pub fn bundle(&self, start: usize, end: usize) -> (Vec<u8>, Vec<u8>) {
+        let records = &self.records[start..end];
+        (entries(records), bodies(records))
+    }
+
+    /// The leaves of the first `size` records, one behind the other.
+    #[must_use]
+    pub fn leaves(&self, size: usize) -> Vec<u8> {
+        let leaves = self.records[..size]
+            .iter()
+            .map(|it| leaf_hash(&it.envelope));
+        leaves.collect::<Vec<Hash>>().into_flattened()
+    }
+
     /// The same with another checkpoint.
     pub fn export_with(&self, folder: &Path, size: u64, checkpoint: &str) {
         let records = &self.records[..usize::try_from(size).unwrap()];

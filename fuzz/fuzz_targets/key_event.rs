@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _accepted = antiphon_testkit::fuzz::key_event(bytes);
+});
