@@ -228,6 +228,11 @@ impl Handle {
         answered.done().map(|_reply| ())
     }
 
+    /// The alarm `code` about `subject` stands, in these words, or is over.
+    pub fn set_alarm(&self, code: &'static str, subject: &str, detail: Option<String>) {
+        self.notes.set_alarm(code, subject, detail);
+    }
+
     /// Says that a new configuration was not usable, or clears what was said; the old one stands.
     pub fn reload_failed(&self, error: Option<String>) {
         self.notes.set_reload_error(error);

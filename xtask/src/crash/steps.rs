@@ -186,6 +186,18 @@ mod tests {
             "a command for people, not the owner",
         ),
         (
+            "crates/antiphon/src/ledger/",
+            "files that people take away, and what a verifier remembers",
+        ),
+        (
+            "crates/witness/src/whole.rs",
+            "a witness is an owner of nothing here",
+        ),
+        (
+            "crates/files/src/atomic.rs",
+            "its steps are named by whoever calls it",
+        ),
+        (
             "crates/spawner/src/keeper.rs",
             "a process of its own: its death is the loss of a keeper",
         ),

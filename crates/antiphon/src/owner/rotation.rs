@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use antiphon_core::key::RECOVERY;
 use antiphon_core::limits::{KEY_AGE_MS_MAX, KEY_GRACE_MS};
 use antiphon_core::name::AgentName;
 use antiphon_core::state::{AgentKeys, Keys};
@@ -63,18 +64,25 @@ impl Rotation {
     async fn keep(&self, keys: &Keys) -> bool {
         self.wipe(keys);
         let mut is_done = true;
-        for agent in overdue(keys, self.state.handle.elapsed_ms()) {
-            if let Err(problem) = self.state.rotate_held(agent, BY.to_owned()).await {
-                is_done = false;
-                tracing::error!(
-                    error.code = %problem.code,
-                    error.detail = %problem.detail,
-                    agent.id = %agent,
-                    "a key is overdue and was not rotated"
-                );
-            }
+        for (agent, keys) in &keys.agents {
+            let why = if !is_overdue(agent, keys, self.state.handle.elapsed_ms()) {
+                None
+            } else if keys.active.custodial {
+                let rotated = self.state.rotate_held(agent, BY.to_owned()).await;
+                is_done &= rotated.is_ok();
+                rotated.err().map(|problem| problem.detail)
+            } else {
+                Some("its holder has not rotated it".to_owned())
+            };
+            self.alarm(agent, why);
         }
         is_done
+    }
+
+    fn alarm(&self, agent: &AgentName, why: Option<String>) {
+        let code = "key.overdue";
+        let detail = why.map(|why| format!("the key of {agent} is older than 90 days: {why}"));
+        self.state.handle.set_alarm(code, agent.as_str(), detail);
     }
 
     /// Wipes secrets of keys that were replaced and sign nothing any more.
@@ -91,22 +99,17 @@ impl Rotation {
     }
 }
 
-/// Agents whose key is held here and older than a key should be.
-fn overdue(keys: &Keys, elapsed_ms: u64) -> Vec<&AgentName> {
-    let held = keys.agents.iter().filter(|(_, keys)| keys.active.custodial);
-    held.filter(|(_, keys)| due_ms(keys) <= elapsed_ms)
-        .map(|(agent, _)| agent)
-        .collect()
+/// Whether a key is older than it should be. A recovery key lies in a safe and does not age.
+fn is_overdue(agent: &AgentName, keys: &AgentKeys, elapsed_ms: u64) -> bool {
+    agent.as_str() != RECOVERY && due_ms(keys) <= elapsed_ms
 }
 
 /// ms until the next key is due, or the grace of one is over; `None` when nothing ever is.
 fn next_ms(keys: &Keys, elapsed_ms: u64) -> Option<u64> {
-    let dues = keys.agents.values().flat_map(|keys| {
+    let dues = keys.agents.iter().flat_map(|(agent, keys)| {
         let graces = keys.replaced.iter().filter(|replaced| !replaced.revoked);
-        keys.active
-            .custodial
-            .then(|| due_ms(keys))
-            .into_iter()
+        let ages = (agent.as_str() != RECOVERY).then(|| due_ms(keys));
+        ages.into_iter()
             .chain(graces.map(|replaced| replaced.replaced_ms.saturating_add(KEY_GRACE_MS)))
     });
     dues.filter(|due_ms| *due_ms > elapsed_ms)
@@ -172,12 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_held_here_is_due_at_ninety_days() {
+    fn a_key_is_due_at_ninety_days_and_a_recovery_key_never() {
         let keys = keys(&[("log", 0), ("owner", HOUR_MS), ("recovery", 0)], None);
         let check = |elapsed_ms: u64, due: &[&str], next: Option<u64>| {
-            let found: Vec<&str> = overdue(&keys, elapsed_ms)
-                .into_iter()
-                .map(AgentName::as_str)
+            let agents = keys.agents.iter();
+            let found: Vec<&str> = agents
+                .filter(|(agent, keys)| is_overdue(agent, keys, elapsed_ms))
+                .map(|(agent, _)| agent.as_str())
                 .collect();
             assert_eq!(found, due, "{elapsed_ms}");
             assert_eq!(next_ms(&keys, elapsed_ms), next, "{elapsed_ms}");

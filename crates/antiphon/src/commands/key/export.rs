@@ -15,6 +15,8 @@ use serde::Serialize;
 
 use super::{active, all, origin};
 use crate::commands::init::write_new;
+use crate::config::Configuration;
+use crate::config::witnesses::Witnesses;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::wire::{Context, Need};
@@ -38,7 +40,8 @@ struct Written {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Failure> {
     let trust = context.talk(Need::Answers, async |mut client| {
         let keys = all(&mut client).await?;
-        trust(&keys, head(&mut client).await?)
+        let read = Configuration::load(&context.root, context.config.as_deref())?;
+        trust(&keys, &read.owner.witnesses, head(&mut client).await?)
     })?;
     let Some(file) = &arguments.to else {
         context.output.raw(&trust.to_json())?;
@@ -69,7 +72,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
 }
 
 /// What is believed from now on: the keys that are valid now, and the head that is there.
-fn trust(keys: &[KeyInfo], head: Option<Sealed>) -> Result<Trust, Failure> {
+fn trust(keys: &[KeyInfo], witnesses: &Witnesses, head: Option<Sealed>) -> Result<Trust, Failure> {
     let log = active(keys, LOG);
     let recovery = active(keys, RECOVERY);
     // The place at which both are valid.
@@ -81,8 +84,8 @@ fn trust(keys: &[KeyInfo], head: Option<Sealed>) -> Result<Trust, Failure> {
         })?)?,
         key_size: key_size.unwrap_or_default(),
         recovery_key: recovery.map(verifier).transpose()?,
-        witnesses: Vec::new(),
-        cosignatures_required: 0,
+        witnesses: witnesses.list.iter().map(|it| it.key.clone()).collect(),
+        cosignatures_required: u64::try_from(witnesses.policy.required).unwrap_or(u64::MAX),
         head,
     })
 }
