@@ -148,8 +148,24 @@ enum End {
     Failed(Failure),
 }
 
+/// Lets nobody wait for a thread that panicked.
+struct Alarm<'a>(&'a Work<'a>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let folding = self.0.folding.lock();
+            let mut folding = folding.unwrap_or_else(PoisonError::into_inner);
+            folding.end = Some(End::Reached);
+            drop(folding);
+            self.0.folded.notify_all();
+        }
+    }
+}
+
 impl Work<'_> {
     fn run(&self) {
+        let _alarm = Alarm(self);
         while let Some((ticket, piece)) = self.read() {
             let examined = piece.and_then(|piece| Ok((piece.examine(self.check)?, piece)));
             let folding = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
