@@ -12,6 +12,7 @@ mod support;
 mod commands;
 mod counted;
 mod disk;
+mod evidence;
 mod exclusive;
 mod hostile;
 mod journeys;

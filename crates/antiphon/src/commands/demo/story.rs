@@ -223,11 +223,7 @@ impl Story {
     }
 
     /// What was measured, and that the log verifies.
-    pub(super) fn summary(
-        mut self,
-        audit: &Audit,
-        verify: Duration,
-    ) -> Result<(), Failure> {
+    pub(super) fn summary(mut self, audit: &Audit, verify: Duration) -> Result<(), Failure> {
         self.bar.finish_and_clear();
         self.figures.story_s = self.started.elapsed().as_secs_f64();
         let summary = Summary {
