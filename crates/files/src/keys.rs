@@ -142,6 +142,22 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Lets every key lie there plain; gives how many did not before.
+    ///
+    /// # Errors
+    /// [`Error`] of the first file that is no usable key; those before it are plain.
+    pub fn unseal(&self) -> Result<usize, Error> {
+        let mut unsealed = 0_usize;
+        for name in self.file_names()? {
+            if let (key, Form::Sealed) = self.read(&name)? {
+                let text = file::text(&key, None, &mut **self.lock(), &self.path(&name))?;
+                self.replace(&name, text.as_bytes())?;
+                unsealed = unsealed.saturating_add(1);
+            }
+        }
+        Ok(unsealed)
+    }
+
     /// Takes the key with this id away; one that is not there is no error. Not synced: one that a
     /// crash brings back is taken away again.
     ///

@@ -7,6 +7,7 @@ pub(crate) mod register;
 pub(crate) mod revoke;
 pub(crate) mod rotate;
 pub(crate) mod show;
+pub(crate) mod unseal;
 
 use std::path::Path;
 
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Revoke(revoke::Arguments),
     /// Write what a verifier needs to trust this log
     Export(export::Arguments),
+    /// Give the passphrase of the owner's keys up
+    Unseal(unseal::Arguments),
 }
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
@@ -47,6 +50,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Rotate(arguments) => rotate::run(context, &arguments),
         Command::Revoke(arguments) => revoke::run(context, &arguments),
         Command::Export(arguments) => export::run(context, &arguments),
+        Command::Unseal(arguments) => unseal::run(context, &arguments),
     }
 }
 

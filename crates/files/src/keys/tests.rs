@@ -121,6 +121,9 @@ fn a_passphrase_seals_what_is_written_and_what_lay_there_plain() {
     let wrong = room(home.path(), Some(&passphrase("wrong")));
     assert_eq!(wrong.all().unwrap_err().code(), "key.passphrase");
     let again = room(home.path(), Some(&secret)).all().unwrap();
+    assert_eq!(keys.unseal().unwrap(), 2);
+    assert_eq!(keys.unseal().unwrap(), 0);
+    assert_eq!(plain.all().unwrap().len(), 2);
     assert!(again.iter().any(|key| key.verifier() == old.verifier()));
 }
 

@@ -221,6 +221,10 @@ fn a37_sealed_keys_open_by_their_passphrase_and_by_no_other() {
     std::fs::write(site.outside.join("antiphon.passphrase"), "correct horse").unwrap();
     credential.env("CREDENTIALS_DIRECTORY", &site.outside);
     Said::of(&credential.output().unwrap()).must(0);
+    with_passphrase(&site, &["key", "unseal"], "correct horse").must(0);
+    with_passphrase(&site, &["signal", "emit", "Q_A"], "battery staple").must(0);
+    with_passphrase(&site, &["signal", "emit", "Q_A"], "correct horse")
+        .must_refuse(78, "key.passphrase");
     site.verify();
 }
 
