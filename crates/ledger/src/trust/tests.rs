@@ -71,8 +71,8 @@ fn a_file_that_is_no_trust_file_is_refused() {
     check(&trust().log_key.to_string(), &witness);
     let log = trust().log_key.to_string();
     check(&trust().witnesses[0].to_string(), &log);
-    let long = format!("{}{}", trust().to_json(), " ".repeat(TRUST_BYTES_MAX));
-    assert!(Trust::parse(long.as_bytes()).is_err());
+    let padded = format!("{}{}", trust().to_json(), " ".repeat(TRUST_BYTES_MAX));
+    assert!(Trust::parse(padded.as_bytes()).is_err());
 }
 
 #[test]

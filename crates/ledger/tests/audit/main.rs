@@ -1,4 +1,14 @@
 //! Whole logs, made by hand, and what an outsider who trusts little says of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails says so by panicking"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the folders that they have made"
+)]
 
 mod folder;
 mod history;

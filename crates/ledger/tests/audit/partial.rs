@@ -17,10 +17,11 @@ use super::*;
 
 type Files = BTreeMap<String, Vec<u8>>;
 
+/// A tile, when it is stored.
+type StoredTile = Result<Option<Vec<u8>>, std::convert::Infallible>;
+
 /// Proofs from the leaves of a made log.
-fn prover(
-    maker: &LedgerMaker,
-) -> Prover<impl FnMut(u8, u64) -> Result<Option<Vec<u8>>, std::convert::Infallible>> {
+fn prover(maker: &LedgerMaker) -> Prover<impl FnMut(u8, u64) -> StoredTile> {
     let leaves: Vec<_> = maker
         .records()
         .iter()
@@ -268,7 +269,9 @@ fn nobody_can_make_the_proof_of_a_fork_without_the_logs_key() {
     );
     check(&|proof| proof.branches[1].root[0] ^= 1, "proof.invalid");
     check(
-        &|proof| drop(proof.branches[1].proof.pop()),
+        &|proof| {
+            proof.branches[1].proof.pop();
+        },
         "proof.invalid",
     );
     check(&|proof| proof.size = 39, "proof.invalid");
