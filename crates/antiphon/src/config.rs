@@ -2,7 +2,7 @@
 //!
 //! In: TOML. Out: the core's [`PolicySource`] and the few settings of the owner that are no policy.
 //! Files merge in name order: arrays of tables append, any other key may be set in one file only.
-//! A key that [`keys`] does not list is refused. What a policy means is `antiphon_core::policy`'s.
+//! A key that `keys` does not list is refused. What a policy means is `antiphon_core::policy`'s.
 
 pub mod error;
 mod key;

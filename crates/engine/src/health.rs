@@ -114,3 +114,32 @@ fn alert_of(
         facts,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handle::Alarm;
+
+    #[test]
+    fn each_alarm_is_an_alert_of_its_own_and_none_is_none() {
+        let alarm = |subject: &str| Alarm {
+            code: "witness.unsigned",
+            subject: subject.to_owned(),
+            detail: "it does not trust the key".to_owned(),
+        };
+        let mut status = Status::unknown();
+        assert!(look(&status, &Facts::empty()).is_empty());
+        status.alarms = vec![alarm("one"), alarm("other")];
+        let alerts = look(&status, &Facts::empty());
+        let identities: Vec<&str> = alerts.iter().map(|it| it.identity.as_str()).collect();
+        assert_eq!(
+            identities,
+            ["witness.unsigned one", "witness.unsigned other"]
+        );
+        let facts = alerts[0].facts.text();
+        assert!(
+            facts.contains(r#""alert_type":"witness.unsigned""#),
+            "{facts}"
+        );
+    }
+}

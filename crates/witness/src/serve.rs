@@ -1,7 +1,7 @@
 //! The witness over HTTP/1.1: `POST PREFIX/add-checkpoint`, at any prefix.
 //!
 //! In: bodies of bounded size that come in bounded time. Out: what a request is answered, which is
-//! [`crate::witness`]'s. Invariants: at most [`CONNECTIONS_MAX`] connections; a head and a body come
+//! `witness.rs`'s. Invariants: at most [`CONNECTIONS_MAX`] connections; a head and a body come
 //! within their time or not at all; an answer with a cosignature leaves only once what it says is on
 //! disk.
 //! Source: C2SP tlog-witness.

@@ -274,6 +274,10 @@ impl Turn {
         self.feed.offer(records, batch.turn.stored_bytes());
         let head = batch.head().tree();
         self.staged.reuse(batch);
+        // Before the head, so that whoever signs a head knows the keys that are valid there.
+        if let Some(keys) = held.keys.take() {
+            self.keys_shown.send_replace(keys);
+        }
         self.heads.send_replace(head);
         self.high_water.send_replace(head.size);
         self.release(held);

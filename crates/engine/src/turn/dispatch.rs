@@ -56,7 +56,7 @@ impl Turn {
             is_control: _,
             status,
             records: _,
-            keys,
+            keys: _,
         } = held;
         if let Some(guards) = guards {
             self.gate.follow(guards);
@@ -64,9 +64,6 @@ impl Turn {
         if let Some(policy) = policy {
             self.policies.send_replace(policy);
             self.board.notes.set_reload_error(None);
-        }
-        if let Some(keys) = keys {
-            self.keys_shown.send_replace(keys);
         }
         for _stop in 0..stops {
             self.gate.recorded();

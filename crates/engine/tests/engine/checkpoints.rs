@@ -169,8 +169,9 @@ async fn a_disk_that_fails_delays_checkpoints_raises_an_alarm_and_stops_nothing(
     assert!(running.handle.sealing().borrow().age_ms() > 60_000);
     world.checkpoints.fail(false);
     sealed(&world).await;
-    settle().await;
-    assert_eq!(running.handle.status().alarms, []);
+    let mut status = running.handle.watch_status();
+    let is_over = status.wait_for(|status| status.alarms.is_empty());
+    is_over.await.unwrap();
     running.go().await.unwrap();
 }
 
