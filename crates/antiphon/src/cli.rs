@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    bench, completions, config, demo, dlq, doctor, init, key, ledger, rule, run, serve, sign,
-    signal, status, stop, task, why,
+    backup, bench, completions, config, demo, dlq, doctor, init, key, ledger, restore, rule, run,
+    serve, sign, signal, status, stop, task, why,
 };
 use crate::output::Format;
 
@@ -99,6 +99,10 @@ pub(crate) enum Command {
     /// Sign a decision with a key of one's own
     #[command(subcommand)]
     Sign(sign::Command),
+    /// Copy the log and what belongs to it, while work goes on
+    Backup(backup::Arguments),
+    /// Bring a backup back, into a new root
+    Restore(restore::Arguments),
     /// The configuration
     #[command(subcommand)]
     Config(config::Command),

@@ -1,5 +1,6 @@
 //! The commands, one file each: arguments, what is asked of the owner, what is said.
 
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -9,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod ledger;
+pub(crate) mod restore;
 pub(crate) mod rule;
 pub(crate) mod run;
 pub(crate) mod serve;
@@ -54,6 +56,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Key(command) => key::run(context, command),
         Command::Sign(command) => sign::run(context, command),
         Command::Ledger(command) => ledger::run(context, command),
+        Command::Backup(arguments) => backup::run(context, &arguments),
+        Command::Restore(arguments) => restore::run(context, &arguments),
         Command::Config(command) => config::run(context, command),
         Command::Bench(arguments) => bench::run(context, &arguments),
         Command::Completions(arguments) => completions::run(context, &arguments),

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use antiphon_engine::error::EngineError;
+use antiphon_engine::handle::SubmitError;
 use antiphon_engine::ports::signer::SignerError;
 use antiphon_engine::ports::store::StoreError;
 use antiphon_engine::read::ReadError;
@@ -90,6 +91,33 @@ pub(crate) enum Failure {
         #[source]
         source: std::io::Error,
     },
+    /// A folder is no backup, or not a whole one.
+    #[error("{} is no usable backup: {what}", folder.display())]
+    Backup {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// What is to be recorded is refused.
+    #[error(transparent)]
+    Submit(SubmitError),
+    /// A log is to be cut where the newest checkpoint covers it.
+    #[error("{}, and {kept} records are to be kept", covers(*size))]
+    BelowCheckpoint {
+        /// Records that it covers, if it can be read.
+        size: Option<u64>,
+        /// Records that are to be kept.
+        kept: u64,
+    },
+    /// A log is to be cut behind a record that is not good.
+    #[error("record {seq}: {what}")]
+    CutTooFar {
+        /// The first that is not.
+        seq: u64,
+        /// What is wrong.
+        what: String,
+    },
     /// A benchmark could not be carried out.
     #[error("{what}")]
     Bench {
@@ -150,6 +178,10 @@ impl Failure {
             Failure::Listen { .. } => "command.listen",
             Failure::Witness(error) => error.code(),
             Failure::File { .. } => "command.file",
+            Failure::Backup { .. } => "backup.unusable",
+            Failure::Submit(error) => error.code(),
+            Failure::BelowCheckpoint { .. } => "ledger.below_checkpoint",
+            Failure::CutTooFar { .. } => "ledger.cut_too_far",
             Failure::Bench { .. } => "bench.failed",
             Failure::Output(_) => "command.output",
             Failure::Bug { .. } => "command.bug",
@@ -168,7 +200,11 @@ impl Failure {
             Failure::Ledger(error) => error.exit(),
             Failure::Store(error) | Failure::Read(ReadError::Store(error)) => exit_of_store(error),
             Failure::Owner(error) => exit_of_owner(error),
-            Failure::Read(_) => Exit::VerificationFailed,
+            Failure::Read(_) | Failure::Backup { .. } | Failure::CutTooFar { .. } => {
+                Exit::VerificationFailed
+            }
+            Failure::Submit(error) => exit_of(error.code()),
+            Failure::BelowCheckpoint { .. } => Exit::Refused,
             Failure::Usage { .. } => Exit::Usage,
             Failure::Socket { .. } | Failure::Listen { .. } => Exit::Held,
             Failure::Witness(error) => exit_of_witness(error),
@@ -193,6 +229,14 @@ impl Failure {
                 Some("antiphon ledger verify names everything that is wrong".to_owned())
             }
             Failure::Owner(error) => hint_of_owner(error),
+            Failure::BelowCheckpoint { .. } => Some(
+                "--below-checkpoint cuts all the same; whoever saw the checkpoint, a witness or a \
+                 verifier, sees a fork then"
+                    .to_owned(),
+            ),
+            Failure::CutTooFar { seq, .. } => seq
+                .checked_sub(1)
+                .map(|last| format!("cut before it: --cut-after {last}")),
             Failure::Client(_)
             | Failure::Store(_)
             | Failure::Read(_)
@@ -201,6 +245,8 @@ impl Failure {
             | Failure::Listen { .. }
             | Failure::Witness(_)
             | Failure::File { .. }
+            | Failure::Backup { .. }
+            | Failure::Submit(_)
             | Failure::Output(_)
             | Failure::Bug { .. } => None,
         }
@@ -220,6 +266,14 @@ impl Failure {
             cause = error.source();
         }
         told
+    }
+}
+
+/// How much a checkpoint covers, for people.
+fn covers(size: Option<u64>) -> String {
+    match size {
+        Some(size) => format!("the newest checkpoint covers {size} records"),
+        None => "the newest checkpoint cannot be read".to_owned(),
     }
 }
 
@@ -324,6 +378,6 @@ fn exit_of_store(error: &StoreError) -> Exit {
             Exit::Held
         }
         StoreError::Damaged { .. } | StoreError::SnapshotMissing { .. } => Exit::VerificationFailed,
-        StoreError::Version { .. } => Exit::Unusable,
+        StoreError::Version { .. } | StoreError::Unfinished { .. } => Exit::Unusable,
     }
 }

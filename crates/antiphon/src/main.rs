@@ -4,6 +4,7 @@
 //! In: a command line. Out: what the command says, and an exit code. Everything that can be asked
 //! of a library is asked of one.
 
+mod backup;
 mod cli;
 mod commands;
 mod exit;

@@ -57,6 +57,22 @@ pub(crate) fn open_writer(path: &Path, settings: Settings) -> Result<Connection,
     Ok(connection)
 }
 
+/// Opens the new, empty file at `path` for one writing from beginning to end: nothing is kept for a
+/// way back, and nothing is synced.
+pub(crate) fn open_scratch(path: &Path) -> Result<Connection, Error> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.execute_batch(
+        "PRAGMA page_size = 4096;
+         PRAGMA mmap_size = 0;
+         PRAGMA journal_mode = OFF;
+         PRAGMA synchronous = OFF;
+         PRAGMA locking_mode = EXCLUSIVE;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA trusted_schema = OFF;",
+    )?;
+    Ok(connection)
+}
+
 /// Opens the existing database at `path` for reading only. It never copies pages back, so that it
 /// never syncs a file whose writer has failed.
 pub(crate) fn open_read_only(path: &Path, cache_kib: u32) -> Result<Connection, Error> {

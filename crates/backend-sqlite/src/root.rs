@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use antiphon_engine::ports::store::StoreError;
 use rustix::fs::FsWord;
 
 use crate::error::Error;
@@ -21,6 +22,18 @@ const REFUSED: &[(FsWord, &str)] = &[
     (0xFE53_4D42, "SMB2"),
     (0x6573_5546, "FUSE"),
 ];
+
+/// The folder of a root whose files are being put there; while it is there, the root has no owner.
+pub const UNFINISHED: &str = ".restoring";
+
+/// Refuses a root whose files are not all there yet.
+pub(crate) fn refuse_unfinished(root: &Path) -> Result<(), StoreError> {
+    if root.join(UNFINISHED).exists() {
+        let path = root.display().to_string();
+        return Err(StoreError::Unfinished { path });
+    }
+    Ok(())
+}
 
 /// The root at `path` with every link resolved; created with mode 0700 when it is not there.
 pub(crate) fn prepare(path: &Path) -> Result<PathBuf, Error> {

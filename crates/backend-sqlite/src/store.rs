@@ -8,9 +8,10 @@
 //! write, and closing after it syncs nothing.
 
 mod copy_back;
-mod opening;
+pub(crate) mod opening;
 mod prune;
-mod reader;
+pub(crate) mod reader;
+pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -18,20 +19,20 @@ use std::path::{Path, PathBuf};
 
 use antiphon_engine::fail;
 use antiphon_engine::ports::store::{
-    Batch, Head, LogReader, PrunedTurn, Snapshot, Space, Store, StoreError, Tile,
+    Batch, Head, LogReader, PrunedTurn, Snapshot, Space, Store, StoreError,
 };
 use rusqlite::Connection;
-use sha2::{Digest as _, Sha256};
 
 use crate::connection::sync_when_closed;
 use crate::error::Error;
 use crate::lock::OwnerLock;
-use crate::root::{at, prepare};
+use crate::root::{at, prepare, refuse_unfinished};
 
 use copy_back::CopyBack;
 use opening::{open_log, read_epoch};
 pub use reader::open_reader;
-use reader::{Reader, read_head, read_pruned_to, tile_place};
+use reader::{Reader, read_head, read_pruned_to};
+use rows::{insert_batch, insert_snapshot};
 
 /// The database's name in the root.
 pub(crate) const DATABASE: &str = "antiphon.db";
@@ -56,12 +57,14 @@ impl SqliteStore {
     /// before this returns.
     ///
     /// # Errors
-    /// [`StoreError::Held`] when another process owns it, [`StoreError::Version`] and
-    /// [`StoreError::Damaged`] when its files are not ours to use, else [`StoreError::Io`].
+    /// [`StoreError::Held`] when another process owns it, [`StoreError::Unfinished`] when its files
+    /// are not all there, [`StoreError::Version`] and [`StoreError::Damaged`] when they are not ours
+    /// to use, else [`StoreError::Io`].
     pub fn open(root: &Path, started_ms: i64) -> Result<Self, StoreError> {
         let opened = |error: Error| error.of_store("opened", 0);
         let root = prepare(root).map_err(opened)?;
         let lock = OwnerLock::take(&root, started_ms)?;
+        refuse_unfinished(&root)?;
         let (connection, epoch) = open_log(&root)?;
         let copy_back = CopyBack::new(root.join(DATABASE));
         Ok(Self {
@@ -145,38 +148,6 @@ impl SqliteStore {
         self.connection.prepare_cached(sql)?.execute([])?;
         Ok(())
     }
-
-    fn insert(connection: &Connection, batch: &Batch) -> Result<(), Error> {
-        let Batch {
-            turn,
-            tiles,
-            last_leaf,
-        } = batch;
-        connection
-            .prepare_cached(
-                "INSERT INTO turn (first_seq, n, root, last_leaf, envelopes, bodies)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute((
-                i64::try_from(turn.first_seq)?,
-                turn.count,
-                turn.root,
-                last_leaf,
-                &turn.envelopes,
-                turn.bodies.as_deref(),
-            ))?;
-        for Tile {
-            level,
-            index,
-            hashes,
-        } in tiles
-        {
-            connection
-                .prepare_cached("INSERT INTO tile (place, hashes) VALUES (?1, ?2)")?
-                .execute((tile_place(*level, *index)?, hashes))?;
-        }
-        Ok(())
-    }
 }
 
 impl Drop for SqliteStore {
@@ -233,7 +204,7 @@ impl Store for SqliteStore {
             Ok((found != *expected).then_some(stale))
         };
         self.write(first_seq, guard, |connection| {
-            Self::insert(connection, batch)
+            insert_batch(connection, batch)
         })
     }
 
@@ -242,22 +213,19 @@ impl Store for SqliteStore {
         snapshot: &Snapshot,
         recorded: Option<u64>,
     ) -> Result<(), StoreError> {
-        let Snapshot { at_seq, bytes } = snapshot;
         let ours = self.epoch;
         let change = |connection: &Connection| {
-            let at_seq = i64::try_from(*at_seq)?;
+            insert_snapshot(connection, snapshot)?;
+            let at_seq = i64::try_from(snapshot.at_seq)?;
             let recorded = recorded.map(i64::try_from).transpose()?;
-            connection.execute(
-                "INSERT OR REPLACE INTO snapshot (at_seq, sha256, bytes) VALUES (?1, ?2, ?3)",
-                (at_seq, Sha256::digest(bytes).as_slice(), bytes),
-            )?;
             connection.execute(
                 "DELETE FROM snapshot WHERE at_seq <> ?1 AND at_seq IS NOT ?2",
                 (at_seq, recorded),
             )?;
             Ok(())
         };
-        self.write(*at_seq, |connection| stale_epoch(connection, ours), change)
+        let guard = |connection: &Connection| stale_epoch(connection, ours);
+        self.write(snapshot.at_seq, guard, change)
     }
 
     fn prune(&mut self, turns: &[PrunedTurn], pruned_to: u64) -> Result<(), StoreError> {

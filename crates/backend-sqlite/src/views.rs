@@ -135,8 +135,8 @@ impl ViewFile {
         Ok(connection)
     }
 
-    /// Deletes what is there and makes an empty file.
-    pub(crate) fn make(&self, log_id: Id) -> Result<Connection, Error> {
+    /// Deletes what is there: the next opening makes the views anew.
+    pub(crate) fn remove(&self) -> Result<(), Error> {
         // The mark goes last: a crash in between starts over.
         for name in [DATABASE, "views.db-wal", "views.db-shm", DAMAGED_MARK] {
             let path = self.root.join(name);
@@ -147,6 +147,12 @@ impl ViewFile {
                 Ok(()) | Err(_) => {}
             }
         }
+        Ok(())
+    }
+
+    /// Deletes what is there and makes an empty file.
+    pub(crate) fn make(&self, log_id: Id) -> Result<Connection, Error> {
+        self.remove()?;
         create_private(&self.path())?;
         let mut connection = self.writer()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -9,6 +9,7 @@
 //! Invariants: one sync per turn; nothing starts, is answered or is deleted before its record is
 //! durable; a failed commit is final for the process.
 
+pub mod continuation;
 pub mod cosign;
 pub mod error;
 pub mod fail;

@@ -218,6 +218,18 @@ mod tests {
             "makes files, before anything lies in them",
         ),
         (
+            "crates/antiphon/src/backup/",
+            "backups: product tests kill their commands at each change",
+        ),
+        (
+            "crates/backend-sqlite/src/copy.rs",
+            "a copy that is of no use before it is whole: as above",
+        ),
+        (
+            "crates/backend-sqlite/src/held.rs",
+            "a log put in the place of another: as above",
+        ),
+        (
             "crates/backend-sqlite/src/keys/index.rs",
             "transactions that only read",
         ),

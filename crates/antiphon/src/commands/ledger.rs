@@ -4,6 +4,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod compare;
 pub(crate) mod export;
 pub(crate) mod prove;
+pub(crate) mod recover;
 pub(crate) mod verify;
 pub(crate) mod witness;
 
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// Compare two views of one log; write the proof when they are a fork
     Compare(compare::Arguments),
+    /// Cut a log that is refused, after its last good record
+    Recover(recover::Arguments),
     /// Witnesses: third parties that vouch for logs
     #[command(subcommand)]
     Witness(witness::Command),
@@ -42,6 +45,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Checkpoint(arguments) => checkpoint::run(context, &arguments),
         Command::Export(arguments) => export::run(context, &arguments),
         Command::Compare(arguments) => compare::run(context, &arguments),
+        Command::Recover(arguments) => recover::run(context, &arguments),
         Command::Witness(command) => witness::run(context, command),
     }
 }

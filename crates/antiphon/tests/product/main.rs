@@ -9,6 +9,7 @@
 
 mod support;
 
+mod backup;
 mod commands;
 mod counted;
 mod disk;
@@ -17,6 +18,7 @@ mod exclusive;
 mod hostile;
 mod journeys;
 mod keys;
+mod recover;
 mod retention;
 mod stop;
 mod witness;

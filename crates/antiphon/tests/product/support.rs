@@ -3,6 +3,7 @@
 
 pub(crate) mod http;
 pub(crate) mod owner;
+pub(crate) mod recovery;
 pub(crate) mod site;
 pub(crate) mod tools;
 

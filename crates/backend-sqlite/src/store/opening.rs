@@ -15,7 +15,7 @@ use crate::migration::{MIGRATIONS, migrate};
 use crate::root::{Directory, create_private};
 
 /// How the log is written.
-pub(super) const SETTINGS: Settings = Settings {
+pub(crate) const SETTINGS: Settings = Settings {
     synchronous: "FULL",
     cache_kib: 8 * 1024,
     // `CopyBack` does it: SQLite's own way hides a failed sync.
@@ -78,7 +78,7 @@ fn next_epoch(connection: &mut Connection) -> Result<u64, Error> {
 
 /// Writes and syncs anew what an earlier owner left in the write-ahead file: it was read from the
 /// page cache, which may hold what a failed sync never wrote.
-fn complete_checkpoint(connection: &Connection) -> Result<(), Error> {
+pub(crate) fn complete_checkpoint(connection: &Connection) -> Result<(), Error> {
     if checkpoint(connection, "TRUNCATE")?.busy {
         Err(Error::CheckpointBusy)
     } else {

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use sha2::{Digest as _, Sha256};
 
 use super::DATABASE;
+use super::opening::read_epoch;
 use crate::connection::open_read_only;
 use crate::error::Error;
 use crate::migration::{MIGRATIONS, check, migrate};
@@ -35,12 +36,12 @@ pub fn open_reader(root: &Path) -> Result<Box<dyn LogReader>, StoreError> {
 
 /// A read-only connection to the log.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     connection: Connection,
 }
 
 impl Reader {
-    pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(root: &Path) -> Result<Self, StoreError> {
         let opened = |error: Error| error.of_store("opened", 0);
         let connection = open_read_only(&root.join(DATABASE), CACHE_KIB).map_err(opened)?;
         if check(&connection, MIGRATIONS)? > 0 {
@@ -51,6 +52,11 @@ impl Reader {
         let mut connection = empty.map_err(|error| opened(error.into()))?;
         migrate(&mut connection, MIGRATIONS)?;
         Ok(Self { connection })
+    }
+
+    /// The newest epoch in which the log was opened.
+    pub(crate) fn epoch(&self) -> Result<u64, StoreError> {
+        read_epoch(&self.connection).map_err(|error| error.of_store("read", 0))
     }
 
     fn collect_turns(&self, seq: u64, bytes_max: usize) -> Result<Vec<Turn>, Error> {

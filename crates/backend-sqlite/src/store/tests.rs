@@ -1,5 +1,7 @@
 //! What only this crate can see of the log: its files and its failures.
 
+use antiphon_engine::ports::store::Tile;
+
 use super::*;
 
 fn batch(head: &Head) -> Batch {

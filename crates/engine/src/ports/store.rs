@@ -162,6 +162,12 @@ pub enum StoreError {
         /// Records below this have lost their bodies, or would.
         pruned_to: u64,
     },
+    /// The files of the root are not all there: a restoration has not come to its end.
+    #[error("the files of {path} are not all there: its restoration has not come to its end")]
+    Unfinished {
+        /// The root.
+        path: String,
+    },
     /// The files are of a version that this program does not know.
     #[error("the log has version {found}; this program knows up to {known}")]
     Version {
@@ -189,6 +195,7 @@ impl StoreError {
             StoreError::StaleEpoch { .. } | StoreError::StaleHead { .. } => "store.stale",
             StoreError::Damaged { .. } => "store.damaged",
             StoreError::SnapshotMissing { .. } => "store.snapshot_missing",
+            StoreError::Unfinished { .. } => "store.unfinished",
             StoreError::Version { .. } => "store.version",
             StoreError::Held { .. } => "store.held",
         }
@@ -344,7 +351,7 @@ impl Turn {
                     is_any_kept = true;
                     push_framed(&mut bodies, body);
                 }
-                None => bodies.extend_from_slice(&PRUNED.to_be_bytes()),
+                None => push_pruned(&mut bodies),
             }
         }
         Ok(PrunedTurn {
@@ -359,6 +366,11 @@ pub fn push_framed(blob: &mut Vec<u8>, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     blob.extend_from_slice(&length.to_be_bytes());
     blob.extend_from_slice(bytes);
+}
+
+/// Appends the mark of a body that was pruned.
+pub fn push_pruned(blob: &mut Vec<u8>) {
+    blob.extend_from_slice(&PRUNED.to_be_bytes());
 }
 
 /// The parts of a blob; `None` for one that was pruned.

@@ -132,6 +132,13 @@ impl Sealer {
         self.seed = None;
     }
 
+    /// Closes what is `staged` and gives it as a batch; nothing waits for it.
+    pub(crate) fn close_staged(&mut self, staged: &mut Staged) -> Batch {
+        let (mut batch, _nothing_held) = staged.take();
+        self.close(&mut batch);
+        batch
+    }
+
     fn salt(&mut self, seq: u64) -> Result<[u8; SALT_BYTES], EngineError> {
         let seed = match self.seed {
             Some(seed) => seed,

@@ -9,6 +9,7 @@
 
 mod checkpoints;
 mod commit;
+mod continuation;
 mod disk_full;
 mod drain;
 mod gate;

@@ -46,6 +46,16 @@ impl Site {
         )
     }
 
+    /// The root at `root`, of which nothing is known yet: nothing is made or written.
+    pub(crate) fn elsewhere(root: PathBuf) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            root,
+            outside: directory.path().to_owned(),
+            _directory: directory,
+        }
+    }
+
     fn at(directory: tempfile::TempDir, root: PathBuf, configuration: &str) -> Self {
         let outside = directory.path().join("outside");
         std::fs::create_dir(&outside).unwrap();
