@@ -249,10 +249,14 @@ async fn f19_of_two_copies_of_a_root_the_one_that_publishes_second_is_found_out(
     let mut fork = world.crashed();
     fork.checkpoints = world.checkpoints.copy();
     fork.witnesses.clone_from(&world.witnesses);
-    let (first, second) = (world.start(plain()).await, fork.start(plain()).await);
+    let first = world.start(plain()).await;
     first.emit(signal("Q_ONE")).await;
     first.emit(signal("Q_ONE")).await;
     cosigned(&world, 1).await;
+    // The copy starts while it cannot ask.
+    witness.set_manner(WitnessManner::Dead);
+    let second = fork.start(plain()).await;
+    witness.set_manner(WitnessManner::Honest);
     for _signal in 0..9 {
         second.emit(signal("Q_OTHER")).await;
     }
