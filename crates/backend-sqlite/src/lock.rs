@@ -11,10 +11,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use antiphon_engine::ports::store::StoreError;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -24,6 +26,9 @@ use crate::root::at;
 pub(crate) const LOCK_FILE: &str = "antiphon.lock";
 /// How often a lock file may be replaced under us before we give up.
 const TRIES_MAX: u32 = 64;
+/// How long to wait for what a dead owner was about to start: until it is started it holds whatever
+/// its parent held. With [`TRIES_MAX`], two thirds of a second at most.
+const ORPHAN_PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of the hint that are read.
 const HINT_BYTES_MAX: u64 = 4 * 1024;
 
@@ -47,7 +52,7 @@ impl OwnerLock {
         mut opened: impl FnMut(),
     ) -> Result<Self, StoreError> {
         let path = root.join(LOCK_FILE);
-        for _ in 0..TRIES_MAX {
+        for attempt in 1..=TRIES_MAX {
             let mut file = open(&path).map_err(|error| error.of_store("opened", 0))?;
             opened();
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -57,6 +62,9 @@ impl OwnerLock {
                     return Ok(Self { _file: file });
                 }
                 Ok(()) | Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) if attempt < TRIES_MAX && is_gone(&mut file) => {
+                    std::thread::park_timeout(ORPHAN_PAUSE);
+                }
                 Err(Errno::WOULDBLOCK) => return Err(held(&path, &mut file)),
                 Err(error) => return Err(at(&path)(error.into()).of_store("opened", 0)),
             }
@@ -86,6 +94,13 @@ fn is_at(file: &File, path: &Path) -> bool {
         (Ok(ours), Ok(theirs)) => ours.dev() == theirs.dev() && ours.ino() == theirs.ino(),
         _ => false,
     }
+}
+
+/// Whether the owner that the lock file names has died.
+fn is_gone(file: &mut File) -> bool {
+    let pid = Hint::read(file).and_then(|hint| i32::try_from(hint.pid).ok());
+    let named = pid.and_then(Pid::from_raw);
+    named.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 fn held(path: &Path, file: &mut File) -> StoreError {
@@ -131,6 +146,7 @@ impl Hint {
     }
 
     fn read(file: &mut File) -> Option<Self> {
+        file.rewind().ok()?;
         let mut text = String::new();
         file.take(HINT_BYTES_MAX).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
@@ -228,5 +244,27 @@ mod tests {
         let stale = r#"{"name":"antiphon","pid":1,"hostname":"h","started_at":1.0,"path":"/x"}"#;
         std::fs::write(root.path().join(LOCK_FILE), stale).unwrap();
         assert!(OwnerLock::take(root.path(), 0).is_ok());
+    }
+
+    #[test]
+    fn f30_what_a_dead_owner_was_about_to_start_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let mut held = Some(OwnerLock::take(root.path(), 0).unwrap());
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        let hint = format!(
+            r#"{{"name":"antiphon","pid":{},"hostname":"h","started_at":1.0,"path":"/x"}}"#,
+            dead.id()
+        );
+        std::fs::write(root.path().join(LOCK_FILE), hint).unwrap();
+        let mut opened = 0;
+        let lock = OwnerLock::take_after(root.path(), 0, || {
+            opened += 1;
+            if opened == 3 {
+                held = None;
+            }
+        });
+        assert!(lock.is_ok());
+        assert_eq!(opened, 3);
     }
 }

@@ -7,9 +7,7 @@
 
 use std::path::Path;
 
-use antiphon_backend_sqlite::{
-    Extent, HeldRoot, SqliteStore, UNFINISHED, copy_log, open_reader,
-};
+use antiphon_backend_sqlite::{Extent, HeldRoot, SqliteStore, UNFINISHED, copy_log, open_reader};
 use antiphon_engine::ports::store::{
     Batch, Head, Snapshot, Store, StoreError, Tile, Turn, push_framed,
 };

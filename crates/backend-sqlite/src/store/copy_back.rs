@@ -20,6 +20,8 @@ use crate::error::Error;
 
 /// Pages that wait before they are copied beside the writer (4 MiB).
 const COPY_PAGES: i64 = 1_000;
+/// The same while a fail-point is armed.
+const COPY_PAGES_ARMED: i64 = 16;
 /// Pages of the file at which it should start anew (16 MiB): it is overwritten from then on, which
 /// syncs faster than a file that grows.
 const RESTART_PAGES: i64 = 4_000;
@@ -29,6 +31,8 @@ const RESTART_PAGES_ARMED: i64 = 64;
 const FINISH_PAGES: i64 = 400;
 /// Pages that must be added before it is tried again while a reader is in the way.
 const AGAIN_PAGES: i64 = 250;
+/// The same while a fail-point is armed.
+const AGAIN_PAGES_ARMED: i64 = 16;
 /// Pages above which a commit waits for whoever is in the way (64 MiB): a longer file would make
 /// the next start slow.
 const PAGES_MAX: i64 = 16_384;
@@ -68,7 +72,8 @@ impl CopyBack {
     pub(super) fn after_commit(&mut self, connection: &Connection) -> Result<(), Error> {
         let is_at_rest = self.is_at_rest()?;
         let found = checkpoint(connection, "NOOP")?;
-        if found.pages < self.next_at_pages.saturating_sub(AGAIN_PAGES) {
+        let again = fail::unless_armed(AGAIN_PAGES, AGAIN_PAGES_ARMED);
+        if found.pages < self.next_at_pages.saturating_sub(again) {
             // It has started anew.
             self.next_at_pages = 0;
         }
@@ -80,7 +85,7 @@ impl CopyBack {
             Need::Nothing
         };
         if need != Need::Nothing {
-            self.next_at_pages = found.pages.saturating_add(AGAIN_PAGES);
+            self.next_at_pages = found.pages.saturating_add(again);
         }
         match need {
             Need::Nothing => Ok(()),
@@ -132,7 +137,7 @@ fn need(found: &Checkpoint) -> Need {
     let is_long = found.pages >= fail::unless_armed(RESTART_PAGES, RESTART_PAGES_ARMED);
     if is_long && waiting <= FINISH_PAGES {
         Need::Finish
-    } else if is_long || waiting >= COPY_PAGES {
+    } else if is_long || waiting >= fail::unless_armed(COPY_PAGES, COPY_PAGES_ARMED) {
         Need::Beside
     } else {
         Need::Nothing
