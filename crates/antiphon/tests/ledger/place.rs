@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use antiphon_backend_sqlite::SqliteStore;
-use antiphon_engine::ports::store::{Batch, Store as _, Tile, Turn, push_framed};
+use antiphon_engine::ports::store::{Batch, Store as _, StoreError, Tile, Turn, push_framed};
 use antiphon_ledger::hash::leaf_hash;
 use antiphon_ledger::tree::Tree;
 use antiphon_testkit::ledger_maker::LedgerMaker;
@@ -127,9 +128,21 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
+/// Becomes the owner of `root`. A process that another test is just starting may hold its lock for
+/// an instant, as it holds every file of this one until it is started.
+fn own(root: &Path) -> SqliteStore {
+    for _ in 0..1_000 {
+        match SqliteStore::open(root, 0) {
+            Err(StoreError::Held { .. }) => std::thread::park_timeout(Duration::from_millis(5)),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the root is held by another");
+}
+
 /// Appends to the log of a root what `maker` has more.
 pub(crate) fn append(root: &Path, maker: &LedgerMaker) {
-    let mut store = SqliteStore::open(root, 0).unwrap();
+    let mut store = own(root);
     let mut head = store.head().unwrap();
     let mut tree = Tree::new();
     let begun = usize::try_from(head.next_seq).unwrap();

@@ -111,7 +111,11 @@ async fn nothing_is_recorded_that_is_not_signed_by_whom_it_must_be() {
     });
     assert_eq!(
         (unsigned, of_another, by_another),
-        ("key.missing", "signature.mismatch", "signature.missing")
+        (
+            "signature.missing",
+            "signature.mismatch",
+            "signature.missing"
+        )
     );
     let continuation = open(&world);
     let mut body = restored(&continuation);
