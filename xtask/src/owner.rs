@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::binary::{FAIL_POINT_VARIABLE, PLANT_VARIABLE};
@@ -105,18 +105,24 @@ pub(crate) struct Owner {
 impl Owner {
     /// Waits until it answers on its socket.
     pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
-        until("the owner answers", READY_MAX, || {
+        let mut last = String::new();
+        let ready = until("the owner answers", READY_MAX, || {
             if let Some(status) = self.child.try_wait()? {
-                bail!(
-                    "the owner ended ({status}) before it was ready:\n{}",
-                    tail(&self.log)
-                );
+                bail!("the owner ended ({status}) before it was ready");
             }
             let answer = Connection::open(&self.socket).and_then(|mut it| it.get("/readyz"));
-            Ok(answer
-                .is_ok_and(|answer| answer.status == 200)
-                .then_some(()))
-        })
+            last = match answer {
+                Ok(answer) if answer.status == 200 => return Ok(Some(())),
+                Ok(answer) => format!(
+                    "{} {}",
+                    answer.status,
+                    String::from_utf8_lossy(&answer.body)
+                ),
+                Err(error) => error.to_string(),
+            };
+            Ok(None)
+        });
+        ready.map_err(|error| anyhow!("{error:#}: {last}\n{}", tail(&self.log)))
     }
 
     /// Kills it with SIGKILL, itself only: what it started is its spawner's to clean up. Says

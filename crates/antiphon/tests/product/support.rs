@@ -19,17 +19,23 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Asks `done` again and again until it gives something; a test fails when it never does.
 ///
 /// For conditions of another process that offers no descriptor to wait on.
+#[track_caller]
 pub(crate) fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let Ok(value) = try_until(|| done().ok_or(())) else {
+        panic!("{what}: not within {PATIENCE:?}");
+    };
+    value
+}
+
+/// As [`until`], with why it was not so when it was asked last.
+pub(crate) fn try_until<T, E>(mut done: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     let began = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
-        if let Some(value) = done() {
-            return value;
+        match done() {
+            Err(_not_yet) if began.elapsed() < PATIENCE => {}
+            ended => return ended,
         }
-        assert!(
-            began.elapsed() < PATIENCE,
-            "{what}: not within {PATIENCE:?}"
-        );
         std::thread::park_timeout(pause);
         pause = (pause * 2).min(Duration::from_millis(25));
     }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 
 use super::http::{self, Answer};
-use super::{Site, until};
+use super::{PATIENCE, Site, try_until, until};
 
 /// An owner; one that is still there when the test ends is killed.
 #[derive(Debug)]
@@ -45,22 +45,39 @@ impl Owner {
     }
 
     /// Waits until it takes signals.
+    #[track_caller]
     pub(crate) fn wait_until_ready(&mut self) {
-        until("the owner answers", || {
+        let ready = try_until(|| {
             let ended = self.child.try_wait().unwrap();
             assert!(
                 ended.is_none(),
                 "the owner ended: {ended:?}\n{}",
                 self.words()
             );
-            self.is_ready().then_some(())
+            self.readiness()
         });
+        if let Err(why) = ready {
+            let words = self.words();
+            panic!("the owner is not ready within {PATIENCE:?}: {why}\n{words}");
+        }
     }
 
     /// Whether it takes signals.
     pub(crate) fn is_ready(&self) -> bool {
+        self.readiness().is_ok()
+    }
+
+    /// Nothing when it takes signals, else what it says instead.
+    fn readiness(&self) -> Result<(), String> {
         let answer = http::request(&self.socket, "GET /readyz", &[], b"");
-        answer.is_ok_and(|answer| answer.status == 200)
+        match answer.map_err(|error| error.to_string())? {
+            Answer { status: 200, .. } => Ok(()),
+            answer => Err(format!(
+                "{} {}",
+                answer.status,
+                String::from_utf8_lossy(&answer.body)
+            )),
+        }
     }
 
     /// What it said so far.
@@ -125,8 +142,19 @@ impl Owner {
     }
 
     /// Waits until its status is as `wanted` says, and gives it.
+    #[track_caller]
     pub(crate) fn wait_status(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        until(what, || Some(self.status()).filter(&wanted))
+        let seen = try_until(|| match self.status() {
+            status if wanted(&status) => Ok(status),
+            status => Err(status),
+        });
+        match seen {
+            Ok(status) => status,
+            Err(status) => {
+                let words = self.words();
+                panic!("{what}: not within {PATIENCE:?}: {status}\n{words}");
+            }
+        }
     }
 
     /// Sends it a signal of the system.
