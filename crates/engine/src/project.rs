@@ -96,8 +96,9 @@ impl Projector {
         mut high_water: watch::Receiver<u64>,
         shutdown: CancellationToken,
     ) -> Result<(), EngineError> {
+        let mut is_gone = false;
         loop {
-            let is_last = shutdown.is_cancelled();
+            let is_last = is_gone || shutdown.is_cancelled();
             let target = *high_water.borrow_and_update();
             let pruned_to = *self.pruned.borrow_and_update();
             let work = move || {
@@ -114,7 +115,8 @@ impl Projector {
                 Ok(()) = self.pruned.changed() => {}
                 changed = high_water.changed() => match changed {
                     Ok(()) => tokio::time::sleep(Duration::from_millis(GATHER_MS)).await,
-                    Err(_gone) => return Ok(()),
+                    // Once more, for what was pruned last.
+                    Err(_gone) => is_gone = true,
                 },
             }
         }

@@ -1,7 +1,8 @@
 //! One commit at a time: on the loop's own thread when the batch is small, else on the writer's.
 //!
 //! A thread hop costs a tenth of a sync, and a large batch costs more than the hop: so a small batch
-//! is committed where it stands, and a large one while the next is stepped.
+//! is committed where it stands, and a large one while the next is stepped. What is pruned goes the
+//! way of a large batch.
 
 use std::thread::JoinHandle;
 
@@ -21,7 +22,7 @@ const HAND_OVER_BYTES: usize = 128 * 1024;
 
 /// The store, wherever it is.
 pub(crate) struct Committer {
-    /// Here, unless a batch is in flight.
+    /// Here, unless the writer has it.
     store: Option<Box<dyn Store>>,
     /// The end of the log once everything that was handed over is durable.
     head: Head,
@@ -41,20 +42,40 @@ struct Writer {
 
 struct Job {
     store: Box<dyn Store>,
-    expected: Head,
-    batch: Batch,
+    work: Work,
     done: oneshot::Sender<Done>,
 }
 
 struct Done {
     store: Box<dyn Store>,
-    batch: Batch,
+    work: Work,
     result: Result<(), StoreError>,
 }
 
-/// A batch that is durable, and what waited for it.
+/// What the writer does.
+enum Work {
+    Append {
+        expected: Head,
+        batch: Batch,
+    },
+    Prune {
+        turns: Vec<PrunedTurn>,
+        pruned_to: u64,
+    },
+}
+
+impl Work {
+    fn run(&self, store: &mut dyn Store) -> Result<(), StoreError> {
+        match self {
+            Work::Append { expected, batch } => store.append(expected, batch),
+            Work::Prune { turns, pruned_to } => store.prune(turns, *pruned_to),
+        }
+    }
+}
+
+/// Work that is durable, and what waited for it.
 pub(crate) struct Landed {
-    batch: Batch,
+    work: Work,
     held: Held,
 }
 
@@ -68,12 +89,12 @@ impl Committer {
         }
     }
 
-    /// Whether no batch is in flight.
+    /// Whether the writer has nothing to do.
     pub(crate) fn is_idle(&self) -> bool {
         self.flight.is_none()
     }
 
-    /// Room on the disk; `None` while a batch is in flight.
+    /// Room on the disk; `None` while the writer has the store.
     pub(crate) fn space(&self) -> Result<Option<Space>, StoreError> {
         self.store.as_ref().map(|store| store.space()).transpose()
     }
@@ -83,20 +104,21 @@ impl Committer {
         &mut self,
         snapshot: &Snapshot,
         recorded: Option<u64>,
-    ) -> Result<(), StoreError> {
-        self.store
-            .as_mut()
-            .map_or(Ok(()), |store| store.put_snapshot(snapshot, recorded))
+    ) -> Result<(), EngineError> {
+        let store = self.store.as_mut().ok_or_else(gone)?;
+        Ok(store.put_snapshot(snapshot, recorded)?)
     }
 
-    /// Prunes; nothing is in flight.
-    pub(super) fn prune(&mut self, turns: &[PrunedTurn], pruned_to: u64) -> Result<(), StoreError> {
-        self.store
-            .as_mut()
-            .map_or(Ok(()), |store| store.prune(turns, pruned_to))
+    /// Lets the writer prune; nothing is in flight.
+    pub(super) fn prune_there(
+        &mut self,
+        turns: Vec<PrunedTurn>,
+        pruned_to: u64,
+    ) -> Result<(), EngineError> {
+        self.hand_to_writer(Work::Prune { turns, pruned_to }, Held::default())
     }
 
-    /// The batch in flight, once it is durable; for ever when there is none.
+    /// What the writer has, once it is durable; for ever when it has nothing.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
@@ -108,7 +130,7 @@ impl Committer {
         self.take_back(done)
     }
 
-    /// The batch in flight, if it is durable by now.
+    /// What the writer has, if it is durable by now.
     fn landed_by_now(&mut self) -> Result<Option<Landed>, EngineError> {
         let done = self.flight.as_mut().map(|flight| flight.done.try_recv());
         match done {
@@ -122,7 +144,7 @@ impl Committer {
     fn take_back(&mut self, done: Done) -> Result<Landed, EngineError> {
         let Done {
             store,
-            batch,
+            work,
             result,
         } = done;
         let held = self
@@ -131,30 +153,33 @@ impl Committer {
             .map(|flight| flight.held)
             .unwrap_or_default();
         result?;
-        fail::step("commit.durable_there")?;
+        match &work {
+            Work::Append { .. } => fail::step("commit.durable_there")?,
+            Work::Prune { .. } => fail::step("prune.durable")?,
+        }
         self.store = Some(store);
-        Ok(Landed { batch, held })
+        Ok(Landed { work, held })
     }
 
     /// Commits on this thread.
     fn commit_here(&mut self, batch: Batch, held: Held) -> Result<Landed, EngineError> {
         let store = self.store.as_mut().ok_or_else(gone)?;
         store.append(&self.head, &batch)?;
-        self.head = batch.head();
-        Ok(Landed { batch, held })
+        let expected = std::mem::replace(&mut self.head, batch.head());
+        let work = Work::Append { expected, batch };
+        Ok(Landed { work, held })
     }
 
     /// Hands the batch to the writer.
     fn commit_there(&mut self, batch: Batch, held: Held) -> Result<(), EngineError> {
-        let store = self.store.take().ok_or_else(gone)?;
         let expected = std::mem::replace(&mut self.head, batch.head());
+        self.hand_to_writer(Work::Append { expected, batch }, held)
+    }
+
+    fn hand_to_writer(&mut self, work: Work, held: Held) -> Result<(), EngineError> {
+        let store = self.store.take().ok_or_else(gone)?;
         let (done, receiver) = oneshot::channel();
-        let job = Job {
-            store,
-            expected,
-            batch,
-            done,
-        };
+        let job = Job { store, work, done };
         self.writer()?.send(job).map_err(|_closed| gone())?;
         self.flight = Some(Flight {
             done: receiver,
@@ -196,8 +221,7 @@ impl Writer {
             .spawn(move || {
                 for Job {
                     mut store,
-                    expected,
-                    batch,
+                    work,
                     done,
                 } in waiting
                 {
@@ -205,11 +229,11 @@ impl Writer {
                     if crate::plant::is("effect_before_commit") {
                         std::thread::park_timeout(std::time::Duration::from_millis(20));
                     }
-                    let result = store.append(&expected, &batch);
+                    let result = work.run(store.as_mut());
                     // The loop is gone when nobody waits: then nothing is answered either.
                     done.send(Done {
                         store,
-                        batch,
+                        work,
                         result,
                     })
                     .ok();
@@ -267,19 +291,27 @@ impl Turn {
         Ok(())
     }
 
-    /// A batch is durable: whoever waited for it is answered, and its effects are let go.
+    /// What was handed over is durable.
     pub(super) fn land(&mut self, landed: Landed) {
-        let Landed { batch, mut held } = landed;
+        let Landed { work, held } = landed;
+        match work {
+            Work::Append { batch, .. } => self.land_batch(batch, held),
+            Work::Prune { pruned_to, .. } => self.pruned(pruned_to),
+        }
+    }
+
+    /// A batch is durable: whoever waited for it is answered, and its effects are let go.
+    fn land_batch(&mut self, batch: Batch, mut held: Held) {
         let records = std::mem::take(&mut held.records);
         self.feed.offer(records, batch.turn.stored_bytes());
-        let head = batch.head().tree();
+        let tree = batch.head().tree();
         self.staged.reuse(batch);
         // Before the head, so that whoever signs a head knows the keys that are valid there.
         if let Some(keys) = held.keys.take() {
             self.keys_shown.send_replace(keys);
         }
-        self.heads.send_replace(head);
-        self.high_water.send_replace(head.size);
+        self.heads.send_replace(tree);
+        self.high_water.send_replace(tree.size);
         self.release(held);
     }
 }

@@ -1,6 +1,7 @@
 //! Retention: bodies that are old enough go, a few at a time, between the commits.
 //!
-//! In: which turns may go, found on another thread; one short transaction for each step. Out: the
+//! In: which turns may go, found on another thread; one short transaction for each step, on the
+//! writer's, so that a slow disk holds no turn. Out: the
 //! bytes on the disk (the store), what views and evidence then forget (whoever watches the mark).
 //! Invariants: a body goes only below the older of two recorded snapshots and below what the views
 //! have read; bodies of the kinds that [`is_never_pruned`] names never go. Source:
@@ -16,8 +17,9 @@ use crate::fail;
 use crate::ports::store::{LogReader, PrunedTurn, StoredRecord};
 use crate::read::ReadError;
 
-/// Bytes of turns that one step prunes; a single larger turn is a step of its own.
-const STEP_BYTES: usize = 256 * 1024;
+/// Bytes of turns that one step prunes, which takes as long as a commit of as many; a single larger
+/// turn is a step of its own.
+const STEP_BYTES: usize = 128 * 1024;
 /// Rest between two steps, ms.
 const REST_MS: u64 = 20;
 /// When nothing may go, it is looked again after this time, ms.
@@ -126,7 +128,7 @@ impl Pruner {
 }
 
 impl Turn {
-    /// Prunes what was found, and lets look for more when it is time. Only while no batch is in
+    /// Prunes what was found, and lets look for more when it is time. Only while nothing is in
     /// flight.
     pub(super) fn prune_if_due(&mut self) -> Result<(), EngineError> {
         if !self.committer.is_idle() {
@@ -135,24 +137,17 @@ impl Turn {
         let found = self.pruner.ready.take();
         if let Some(Found { log, step }) = found.or_else(|| self.pruner.found.try_recv().ok()) {
             self.pruner.log = Some(log);
-            self.prune(&step?)?;
+            self.prune(step?)?;
         }
         self.look_if_due()
     }
 
-    fn prune(&mut self, step: &Step) -> Result<(), EngineError> {
+    fn prune(&mut self, step: Step) -> Result<(), EngineError> {
         let Step {
             turns,
             pruned_to,
             then,
         } = step;
-        if *pruned_to > self.pruner.pruned_to() {
-            fail::step("prune.found")?;
-            self.committer.prune(turns, *pruned_to)?;
-            fail::step("prune.durable")?;
-            self.pruner.pruned_to.send_replace(*pruned_to);
-            self.board.is_stale = true;
-        }
         let rest_ms = match then {
             Then::More => REST_MS,
             Then::Wait => fail::unless_armed(LOOK_AGAIN_MS, ARMED_MS),
@@ -162,10 +157,26 @@ impl Turn {
             }
         };
         self.pruner.look_at_ms = self.clock.now().boot_ms.saturating_add(rest_ms);
+        if pruned_to > self.pruner.pruned_to() {
+            fail::step("prune.found")?;
+            self.committer.prune_there(turns, pruned_to)?;
+        }
         Ok(())
     }
 
+    /// Bodies below this are pruned, durably.
+    pub(super) fn pruned(&mut self, pruned_to: u64) {
+        self.pruner.pruned_to.send_replace(pruned_to);
+        self.board.is_stale = true;
+        // However slow the disk was, what waited behind it comes before the next step.
+        let rested_ms = self.clock.now().boot_ms.saturating_add(REST_MS);
+        self.pruner.look_at_ms = self.pruner.look_at_ms.max(rested_ms);
+    }
+
     fn look_if_due(&mut self) -> Result<(), EngineError> {
+        if !self.committer.is_idle() {
+            return Ok(());
+        }
         let now = self.clock.now();
         let Some(age_ms) = self.pruner.age_ms else {
             return Ok(());

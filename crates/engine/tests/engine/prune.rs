@@ -9,9 +9,9 @@ use antiphon_engine::recover::recover;
 use antiphon_ledger::verify::{Statement, Verifier};
 use antiphon_testkit::fakes::{Contents, Disk};
 
-use super::support::{World, plain, signal, sized};
+use super::support::{Running, World, plain, settle, signal, sized};
 
-const AGE: Duration = Duration::from_hours(1);
+const AGE: Duration = Duration::from_hours(720);
 
 fn world() -> World {
     let mut world = World::new();
@@ -28,12 +28,26 @@ async fn aged() -> World {
         running.emit(signal("Q_OLD")).await;
     }
     running.go().await.unwrap();
-    tokio::time::sleep(AGE).await;
+    tokio::time::advance(AGE).await;
     world
 }
 
-/// Lets an owner run for as long as pruning needs.
+/// Lets an owner prune all that was there before it.
 async fn prune(world: &World) {
+    prune_to(world, world.disk.contents().head.next_seq).await;
+}
+
+/// Lets an owner prune what lies below `end`.
+async fn prune_to(world: &World, end: u64) {
+    let running = world.start(plain()).await;
+    running.emit(signal("Q_YOUNG")).await;
+    let mut status = running.handle.watch_status();
+    status.wait_for(|now| now.pruned_to >= end).await.unwrap();
+    running.go().await.unwrap();
+}
+
+/// Lets an owner run for longer than pruning needs, if it prunes.
+async fn run(world: &World) {
     let running = world.start(plain()).await;
     running.emit(signal("Q_YOUNG")).await;
     tokio::time::sleep(Duration::from_mins(10)).await;
@@ -110,7 +124,7 @@ async fn nothing_goes_without_a_retention_or_from_an_owner_that_never_leases() {
     for change in changes {
         let mut world = aged().await;
         change(&mut world);
-        prune(&world).await;
+        run(&world).await;
         assert_eq!(world.disk.contents().pruned_to, 0);
         assert_eq!(world.count("snapshot.taken"), 0, "none was wanted");
     }
@@ -121,7 +135,7 @@ async fn nothing_goes_that_the_views_have_not_read() {
     let mut world = aged().await;
     world = world.crashed();
     world.views.stall();
-    prune(&world).await;
+    run(&world).await;
     assert_eq!(world.disk.contents().pruned_to, 0);
     assert_eq!(
         world.count("snapshot.taken"),
@@ -204,25 +218,107 @@ async fn f2_a_crash_between_steps_of_pruning_leaves_a_log_that_is_pruned_on() {
         running.emit(sized("Q_OLD", 30_000)).await;
     }
     running.go().await.unwrap();
-    tokio::time::sleep(AGE).await;
+    tokio::time::advance(AGE).await;
     let end = world.disk.contents().head.next_seq;
     let mut marks = BTreeSet::new();
     for steps in 0..4 {
         let world = world.crashed();
+        world.disk.fail_prune_after(steps);
         let running = world.start(plain()).await;
-        let mut status = running.handle.watch_status();
-        for _step in 0..steps {
-            let before = status.borrow_and_update().pruned_to;
-            status.wait_for(|now| now.pruned_to > before).await.unwrap();
-        }
-        running.kill().await;
+        let error = running.ended().await.unwrap_err();
+        assert_eq!(error.code(), "store.io");
         let contents = world.disk.contents();
         marks.insert(contents.pruned_to);
         assert!(verify(&contents).is_intact());
         fold(&contents);
-        prune(&world).await;
-        assert_eq!(world.disk.contents().pruned_to, end);
-        assert_eq!(world.views.forgotten_to(), end);
+        let world = world.crashed();
+        prune_to(&world, end).await;
+        assert!(world.disk.contents().pruned_to >= end);
+        assert!(world.views.forgotten_to() >= end);
     }
     assert_eq!(marks.len(), 4, "{marks:?}");
+}
+
+/// An owner whose disk has begun with a step of pruning and holds it.
+async fn held(world: &World) -> Running {
+    world.disk.hold_prune();
+    let mut pruning = world.disk.pruning();
+    pruning.mark_unchanged();
+    let running = world.start(plain()).await;
+    pruning.changed().await.unwrap();
+    running
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_slow_at_pruning_holds_no_turn() {
+    let world = aged().await;
+    let end = world.disk.contents().head.next_seq;
+    let running = held(&world).await;
+    let answers = [(); 2].map(|()| running.submit(signal("Q_YOUNG")));
+    settle().await;
+    assert!(
+        answers.iter().all(|answer| !answer.is_finished()),
+        "answered before it is durable"
+    );
+    assert_eq!(running.handle.status().pruned_to, 0, "nor is this");
+    let before = world.disk.contents().turns.len();
+    world.disk.release();
+    for answer in answers {
+        answer.await.unwrap().unwrap();
+    }
+    let turns = world.disk.contents().turns;
+    assert_eq!(turns[before].count, 2, "one turn, stepped meanwhile");
+    let mut status = running.handle.watch_status();
+    status.wait_for(|now| now.pruned_to >= end).await.unwrap();
+    running.go().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_goes_while_the_disk_prunes_waits_for_it() {
+    let world = aged().await;
+    let running = held(&world).await;
+    let answer = running.submit(signal("Q_YOUNG"));
+    settle().await;
+    running.shutdown.cancel();
+    settle().await;
+    assert!(!running.ended.is_finished());
+    world.disk.release();
+    answer.await.unwrap().unwrap();
+    running.ended().await.unwrap();
+    assert!(world.disk.contents().pruned_to > 0);
+    assert_eq!(world.views.forgotten_to(), world.disk.contents().pruned_to);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f2_a_crash_while_the_disk_prunes_leaves_what_was_there_before() {
+    let world = aged().await;
+    let end = world.disk.contents().head.next_seq;
+    let running = held(&world).await;
+    let answer = running.submit(signal("Q_YOUNG"));
+    settle().await;
+    let after = world.crashed();
+    assert_eq!(after.disk.contents().pruned_to, 0);
+    assert!(!answer.is_finished(), "what is not there was not promised");
+    world.disk.release();
+    running.kill().await;
+    let statement = verify(&after.disk.contents());
+    assert!(statement.is_intact() && statement.pruned == 0);
+    prune_to(&after, end).await;
+    assert!(verify(&after.disk.contents()).is_intact());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_a_step_of_pruning_that_fails_is_not_answered() {
+    let world = aged().await;
+    let before = world.disk.contents();
+    world.disk.fail_prune_after(0);
+    let running = held(&world).await;
+    let answer = running.submit(signal("Q_YOUNG"));
+    settle().await;
+    world.disk.release();
+    assert!(answer.await.unwrap().is_err());
+    assert_eq!(running.ended().await.unwrap_err().code(), "store.io");
+    let after = world.disk.contents();
+    assert_eq!(after.pruned_to, before.pruned_to);
+    assert_eq!(world.count("signal.accepted"), 300, "of the first owner");
 }

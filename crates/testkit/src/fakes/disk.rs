@@ -47,6 +47,7 @@ struct Shared {
     inner: Mutex<Inner>,
     released: Condvar,
     begun: watch::Sender<u64>,
+    pruning: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -57,7 +58,11 @@ struct Inner {
     is_owned: bool,
     /// Whether appends wait.
     is_held: bool,
+    /// Whether steps of pruning wait.
+    is_prune_held: bool,
     faults: VecDeque<Fault>,
+    /// Steps of pruning that go well, before one fails; all do when there is no number.
+    prunes_left: Option<u32>,
 }
 
 impl Default for Disk {
@@ -83,10 +88,13 @@ impl Disk {
                 epoch: 0,
                 is_owned: false,
                 is_held: false,
+                is_prune_held: false,
                 faults: VecDeque::new(),
+                prunes_left: None,
             }),
             released: Condvar::new(),
             begun: watch::Sender::new(0),
+            pruning: watch::Sender::new(0),
         }))
     }
 
@@ -127,9 +135,17 @@ impl Disk {
         self.lock().is_held = true;
     }
 
-    /// Lets appends go on.
+    /// Steps of pruning that begin from now on wait for [`Disk::release`].
+    pub fn hold_prune(&self) {
+        self.lock().is_prune_held = true;
+    }
+
+    /// Lets them go on.
     pub fn release(&self) {
-        self.lock().is_held = false;
+        let mut inner = self.lock();
+        inner.is_held = false;
+        inner.is_prune_held = false;
+        drop(inner);
         self.0.released.notify_all();
     }
 
@@ -138,10 +154,21 @@ impl Disk {
         self.lock().faults.push_back(fault);
     }
 
+    /// After so many steps of pruning the next one fails; nothing of it is written.
+    pub fn fail_prune_after(&self, steps: u32) {
+        self.lock().prunes_left = Some(steps);
+    }
+
     /// How many appends have begun; wakes with each.
     #[must_use]
     pub fn begun(&self) -> watch::Receiver<u64> {
         self.0.begun.subscribe()
+    }
+
+    /// How many steps of pruning have begun; wakes with each.
+    #[must_use]
+    pub fn pruning(&self) -> watch::Receiver<u64> {
+        self.0.pruning.subscribe()
     }
 
     /// What lies there now.
@@ -260,7 +287,17 @@ impl Store for MemoryStore {
     }
 
     fn prune(&mut self, turns: &[PrunedTurn], pruned_to: u64) -> Result<(), StoreError> {
+        let shared = &self.disk.0;
+        shared
+            .pruning
+            .send_modify(|begun| *begun = begun.saturating_add(1));
         let mut inner = self.disk.owned_by(self.epoch)?;
+        while inner.is_prune_held {
+            inner = shared.released.wait(inner).unwrap();
+        }
+        if let Some(left) = &mut inner.prunes_left {
+            *left = left.checked_sub(1).ok_or_else(failed)?;
+        }
         let contents = &mut inner.contents;
         let older = contents.snapshots.get(1);
         if older.is_none_or(|older| older.at_seq < pruned_to.saturating_sub(1)) {
