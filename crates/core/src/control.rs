@@ -3,7 +3,7 @@
 use crate::guard::{Mode, Switch};
 use crate::id::Id;
 use crate::name::{RuleName, TaskName};
-use crate::record::{KeyRegistered, KeyRevoked, KeyRotated, LogCut, LogRestored};
+use crate::record::{KeyRegistered, KeyRevoked, KeyRotated};
 use crate::state::KeyFault;
 
 /// A request to the machine that is no signal.
@@ -79,10 +79,6 @@ pub enum Control {
     RotateKey(Box<KeyRotated>),
     /// Take back an agent's valid key, from a place on, and put another in its place.
     RevokeKey(Box<KeyRevoked>),
-    /// Record that the log was cut, after it was.
-    RecordCut(Box<LogCut>),
-    /// Record that the log goes on from a backup, after it was restored.
-    RecordRestored(Box<LogRestored>),
     /// Close the breaker of a rule that fed itself.
     CloseBreaker {
         /// The rule.
@@ -143,9 +139,6 @@ pub enum Refusal {
     /// Only the program says so of itself.
     #[error("that name stands for the program itself; act under another")]
     ReservedName,
-    /// The log has not so many records, or another epoch.
-    #[error("it says of the log what it is not")]
-    Mismatched,
     /// A guard forbids it.
     #[error("a guard forbids it")]
     Guarded,

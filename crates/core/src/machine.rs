@@ -287,9 +287,7 @@ impl<'m> Step<'m> {
             | Control::SetTask { .. }
             | Control::RegisterKey(_)
             | Control::RotateKey(_)
-            | Control::RevokeKey(_)
-            | Control::RecordCut(_)
-            | Control::RecordRestored(_) => {}
+            | Control::RevokeKey(_) => {}
         }
     }
 }

@@ -112,14 +112,6 @@ pub(super) fn of_control(state: &State, control: &Control) -> Result<Option<Body
             state.keys.check_revoked(state.next_seq, body)?;
             Ok(Some(Body::KeyRevoked(body.clone())))
         }
-        Control::RecordCut(body) => {
-            goes_on(state, body.epoch, body.size)?;
-            Ok(Some(Body::LogCut(body.clone())))
-        }
-        Control::RecordRestored(body) => {
-            goes_on(state, body.epoch, body.size)?;
-            Ok(Some(Body::LogRestored(body.clone())))
-        }
         Control::Cancel { .. }
         | Control::RetryRun { .. }
         | Control::ReplayLetter { .. }
@@ -169,13 +161,6 @@ fn guards_changed(state: &State, guards: Guards, by: String, reason: &str) -> Op
     let reason = reason.to_owned();
     let changed = GuardChanged { by, guards, reason };
     (guards != state.guards).then(|| Body::GuardChanged(Box::new(changed)))
-}
-
-fn goes_on(state: &State, epoch: u64, size: u64) -> Result<(), Refusal> {
-    if size > state.next_seq || epoch != state.epoch {
-        return Err(Refusal::Mismatched);
-    }
-    Ok(())
 }
 
 /// Who acts, who is not the program itself.

@@ -120,7 +120,7 @@ impl State {
 
     /// The log goes on behind `size` records, in an epoch that is its own.
     fn goes_on(&mut self, record: &Record, epoch: u64, size: u64) -> Result<(), &'static str> {
-        if size > record.seq || epoch < self.epoch {
+        if size != record.seq || epoch <= self.epoch {
             return Err("it says of the log what it is not");
         }
         self.epoch = epoch;

@@ -244,55 +244,67 @@ fn a_log_without_a_recovery_key_revokes_nothing_and_is_cut_by_its_owner() {
         revoked(OWNER, &key(OWNER, 3), 0, key(OWNER, 10)),
         Err(KeyFault::NoRecovery),
     );
-    let cut = Box::new(cut(world.machine.state(), 1));
-    let body = Body::LogCut(cut.clone());
+    let body = cut(world.machine.state());
     let subject = body.signed_subject().unwrap();
     assert_eq!(subject.signer(&world.machine.state().keys), OWNER);
-    check(world, Control::RecordCut(cut), body.clone(), Ok(()));
     let with_recovery = World::with_keys(work(|_work| {}), first_keys());
     let keys = &with_recovery.machine.state().keys;
     assert_eq!(subject.signer(keys), RECOVERY);
 }
 
-fn cut(state: &State, size: u64) -> LogCut {
-    LogCut {
+fn cut(state: &State) -> Body {
+    Body::LogCut(Box::new(LogCut {
         by: by(),
-        epoch: state.epoch,
+        epoch: state.epoch + 1,
         reason: "a test".to_owned(),
         refused: RefusedHead {
             root: Digest([1; 32]),
             size: 9,
         },
-        size,
-    }
+        size: state.next_seq,
+    }))
+}
+
+fn restored(state: &State) -> Body {
+    Body::LogRestored(Box::new(LogRestored {
+        by: by(),
+        epoch: state.epoch + 1,
+        reason: "a backup".to_owned(),
+        size: state.next_seq,
+    }))
+}
+
+/// Whether a log goes on so, and the epoch in which it does.
+fn apply(before: &State, body: Body) -> Result<u64, &'static str> {
+    let mut state = before.clone();
+    let record = Record {
+        seq: before.next_seq,
+        time_ms: before.time.wall_ms,
+        elapsed_ms: before.time.elapsed_ms,
+        body,
+    };
+    state.apply(&record).map_err(|error| error.what)?;
+    Ok(state.epoch)
 }
 
 #[test]
-fn a_log_that_goes_on_says_how_much_was_kept_and_in_which_epoch() {
-    let world = &mut world();
-    let next_seq = world.machine.state().next_seq;
-    let mismatched = Reply::Refused(Refusal::Mismatched);
-    let too_large = Box::new(cut(world.machine.state(), next_seq + 1));
-    assert_eq!(
-        world.control(Control::RecordCut(too_large)).reply,
-        mismatched
-    );
-    let mut other_epoch = Box::new(cut(world.machine.state(), 1));
-    other_epoch.epoch += 1;
-    assert_eq!(
-        world.control(Control::RecordCut(other_epoch)).reply,
-        mismatched
-    );
-    let cut = Box::new(cut(world.machine.state(), next_seq));
-    assert_eq!(world.control(Control::RecordCut(cut)).records.len(), 1);
-    let restored = Box::new(LogRestored {
-        by: by(),
-        epoch: world.machine.state().epoch,
-        reason: "a backup".to_owned(),
-        size: next_seq,
-    });
-    let output = world.control(Control::RecordRestored(restored));
-    assert_eq!(output.records.len(), 1);
+fn a_log_that_goes_on_says_how_much_was_kept_and_in_which_new_epoch() {
+    let world = world();
+    let state = world.machine.state();
+    let refused = Err("it says of the log what it is not");
+    for goes_on in [cut, restored] {
+        assert_eq!(apply(state, goes_on(state)), Ok(state.epoch + 1));
+        let changes: [fn(&mut State); 3] = [
+            |state| state.next_seq += 1,
+            |state| state.next_seq -= 1,
+            |state| state.epoch -= 1,
+        ];
+        for change in changes {
+            let mut other = state.clone();
+            change(&mut other);
+            assert_eq!(apply(state, goes_on(&other)), refused);
+        }
+    }
 }
 
 #[test]
@@ -447,9 +459,9 @@ fn each_signed_kind_has_its_subject_and_its_signers() {
         Ok(()),
     );
     check_subject(&newest(world), "key:LARS", RECOVERY, false, true);
-    let cut = Box::new(cut(world.machine.state(), 1));
-    world.control(Control::RecordCut(cut));
-    check_subject(&newest(world), "log", RECOVERY, false, false);
+    for body in [cut(world.machine.state()), restored(world.machine.state())] {
+        check_subject(&body, "log", RECOVERY, false, false);
+    }
 }
 
 #[test]

@@ -156,8 +156,6 @@ impl Transcript {
             Control::RegisterKey(body) => format!("register {} of {}", body.key.id(), body.agent),
             Control::RotateKey(body) => format!("rotate {} of {}", body.of, body.agent),
             Control::RevokeKey(body) => format!("revoke {} of {}", body.of, body.agent),
-            Control::RecordCut(body) => format!("cut after {}", body.size),
-            Control::RecordRestored(body) => format!("restored with {}", body.size),
         }
     }
 

@@ -2,6 +2,7 @@
 //! changes nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use antiphon_core::control::Control;
 use antiphon_core::guard::{Mode, Switch};
@@ -10,9 +11,11 @@ use antiphon_core::key::{LOG, OPERATOR, OWNER};
 use antiphon_core::name::TaskName;
 use antiphon_core::record::{Body, LogCut, LogRestored, RefusedHead};
 use antiphon_core::report::Exit;
-use antiphon_engine::handle::{Presigned, SubmitError};
+use antiphon_engine::continuation::Continuation;
+use antiphon_engine::handle::Presigned;
+use antiphon_engine::ports::clock::Clock as _;
 use antiphon_ledger::signature::{SIGNED_KINDS, texts};
-use antiphon_testkit::fakes::{AgentKey, presigned, report};
+use antiphon_testkit::fakes::{AgentKey, FixedEntropy, presigned, report};
 
 use super::ring::{
     active, answer, asking, asks, check_one_key_each, check_whole, judged, preview, recovery,
@@ -58,8 +61,8 @@ async fn journey(world: &World) {
     running.resume().await;
     handle.configure(plain()).await.unwrap();
     keys(world, &running, &origin).await;
-    going_on(world, &running).await;
     running.go().await.unwrap();
+    going_on(world);
     let running = world.start(asking()).await;
     running.go().await.unwrap();
 }
@@ -99,36 +102,38 @@ async fn keys(world: &World, running: &Running, origin: &str) {
     handle.control(set_task(false, "ada")).await.unwrap();
 }
 
-/// What an owner says after a log was cut or restored.
-async fn going_on(world: &World, running: &Running) {
-    let status = running.handle.status();
-    let (epoch, size) = (status.epoch, status.next_seq);
+/// The log was cut, and then restored.
+fn going_on(world: &World) {
     let (by, reason) = ("ada".to_owned(), "a test".to_owned());
-    let refused = RefusedHead {
-        root: Digest([7; 32]),
-        size: size + 10,
+    let cut = |epoch: u64, size: u64| {
+        let refused = RefusedHead {
+            root: Digest([7; 32]),
+            size: size + 10,
+        };
+        Body::LogCut(Box::new(LogCut {
+            by: by.clone(),
+            epoch,
+            reason: reason.clone(),
+            refused,
+            size,
+        }))
     };
-    let cut = Control::RecordCut(Box::new(LogCut {
-        by: by.clone(),
-        epoch,
-        reason: reason.clone(),
-        refused,
-        size,
-    }));
-    let restored = Control::RecordRestored(Box::new(LogRestored {
-        by,
-        epoch,
-        reason,
-        size,
-    }));
-    for control in [cut, restored] {
-        let unsigned = running.handle.control(control.clone()).await;
-        assert!(
-            matches!(unsigned, Err(SubmitError::SignatureMissing { .. })),
-            "{unsigned:?}"
-        );
-        submit_signed(running, control, &[&recovery(world)])
-            .await
+    let restored = |epoch: u64, size: u64| {
+        Body::LogRestored(Box::new(LogRestored {
+            by: by.clone(),
+            epoch,
+            reason: reason.clone(),
+            size,
+        }))
+    };
+    let bodies: [&dyn Fn(u64, u64) -> Body; 2] = [&cut, &restored];
+    for body in bodies {
+        let store = Box::new(world.disk.open().unwrap());
+        let log = Continuation::open(store, Arc::new(world.keys.clone())).unwrap();
+        let body = body(log.epoch(), log.head().next_seq);
+        let signed = presigned(&log.preview(&body).unwrap(), &[&recovery(world)]);
+        let entropy = Box::new(FixedEntropy::default());
+        log.record(body, Some(&signed), entropy, world.clock.now())
             .unwrap();
     }
 }
