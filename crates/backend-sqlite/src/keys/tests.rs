@@ -31,6 +31,7 @@ struct Bench {
     generation: Arc<AtomicU64>,
     next_seq: u64,
     elapsed_ms: u64,
+    age_ms: u64,
     /// Seq and elapsed time of each key.
     oracle: BTreeMap<[u8; 16], (u64, u64)>,
 }
@@ -65,6 +66,7 @@ impl Bench {
             generation,
             next_seq,
             elapsed_ms,
+            age_ms: KEY_AGE_MS_MIN,
             oracle,
         }
     }
@@ -87,7 +89,7 @@ impl Bench {
             first_seq,
             upto_seq,
             elapsed_ms,
-            age_ms: KEY_AGE_MS_MIN,
+            age_ms: self.age_ms,
             entries,
         };
         let transaction = self.writer.transaction().unwrap();
@@ -119,7 +121,7 @@ impl Bench {
             assert_eq!(*known_key, known(*hash, seq), "the newest, whole");
         }
         for (hash, (seq, elapsed_ms)) in &self.oracle {
-            let is_young = elapsed_ms + KEY_AGE_MS_MIN >= self.elapsed_ms;
+            let is_young = elapsed_ms + self.age_ms >= self.elapsed_ms;
             assert!(
                 found.contains_key(hash) || !is_young,
                 "the key of record {seq} is lost"
@@ -229,4 +231,17 @@ fn lookups_beside_the_builder_miss_nothing() {
         }
         builder.join().unwrap().check(&mut index);
     });
+}
+
+#[test]
+fn keys_live_as_long_as_bodies_do() {
+    let mut bench = Bench::new();
+    bench.age_ms = 3 * KEY_AGE_MS_MIN;
+    let mut index = bench.index();
+    bench.add(&(0..60).map(hash).collect::<Vec<_>>(), SMALL);
+    for (elapsed_ms, known) in [(bench.age_ms, 1), (bench.age_ms + 1, 0)] {
+        bench.elapsed_ms = elapsed_ms;
+        bench.add(&[hash(elapsed_ms)], SMALL);
+        assert_eq!(index.lookup(&[hash(0)]).unwrap().len(), known);
+    }
 }
