@@ -1,7 +1,9 @@
 //! Reading records back: from the bytes of a log to what they mean.
 //!
-//! In: a [`LogReader`] and a sequence number. Out: a [`Projected`] record. Hashes are not checked
+//! In: a [`LogReader`] and sequence numbers. Out: records as stored, or as [`Projected`] ones. Hashes are not checked
 //! here; that is recovery's and the verifier's.
+
+use std::ops::Range;
 
 use antiphon_core::record::{Body, CodecError, Record};
 use antiphon_ledger::envelope::{Envelope, EnvelopeError};
@@ -34,6 +36,39 @@ pub enum ReadError {
         #[source]
         source: CodecError,
     },
+}
+
+/// Bytes of records that are read at one time.
+const READ_BYTES: usize = 1 << 20;
+/// Bytes that a record is taken to have when only a few are wanted.
+const RECORD_BYTES: usize = 4 << 10;
+
+/// Shows the records of `range` in order; gives the number behind the last that the log has of them.
+///
+/// # Errors
+/// [`StoreError`] as `E` when the log cannot be read; whatever `show` gives, which ends it.
+pub fn each<E: From<StoreError>>(
+    log: &mut dyn LogReader,
+    range: Range<u64>,
+    mut show: impl FnMut(u64, &StoredRecord<'_>) -> Result<(), E>,
+) -> Result<u64, E> {
+    let mut next = range.start;
+    while next < range.end {
+        let wanted = usize::try_from(range.end.saturating_sub(next)).unwrap_or(usize::MAX);
+        let bytes = wanted.saturating_mul(RECORD_BYTES).min(READ_BYTES);
+        let turns = log.turns_from(next, bytes)?;
+        let Some(last) = turns.last() else { break };
+        for turn in turns.iter().take_while(|turn| turn.first_seq < range.end) {
+            for (seq, stored) in (turn.first_seq..).zip(&turn.records()?) {
+                if (next..range.end).contains(&seq) {
+                    show(seq, stored)?;
+                }
+            }
+        }
+        // A log that was damaged may stand still; this does not.
+        next = last.next_seq().max(next.saturating_add(1));
+    }
+    Ok(next.min(range.end))
 }
 
 /// The meaning of one stored record, which is number `seq`.

@@ -233,23 +233,12 @@ impl Fold {
 
     /// Keys that the index has not seen and that stand before the snapshot.
     fn read_keys_below(&mut self, log: &mut dyn LogReader) -> Result<(), EngineError> {
-        let mut next = self.keys_from;
-        while next < self.from {
-            let turns = log.turns_from(next, READ_BYTES)?;
-            let Some(last) = turns.last() else { break };
-            let end = last.first_seq.saturating_add(u64::from(last.count));
-            for turn in &turns {
-                for (seq, stored) in (turn.first_seq..).zip(turn.records()?) {
-                    if seq >= self.from {
-                        return Ok(());
-                    }
-                    if let Some(record) = read::decode(seq, &stored)?.record {
-                        self.note_key(seq, &record.body);
-                    }
-                }
+        read::each(log, self.keys_from..self.from, |seq, stored| {
+            if let Some(record) = read::decode(seq, stored)?.record {
+                self.note_key(seq, &record.body);
             }
-            next = end;
-        }
+            Ok::<_, EngineError>(())
+        })?;
         Ok(())
     }
 }
@@ -289,7 +278,7 @@ fn read_chunk(
     }
     let mut chunk = Vec::with_capacity(turns.len());
     for turn in turns {
-        *next = turn.first_seq.saturating_add(u64::from(turn.count));
+        *next = turn.next_seq();
         // One that cannot be taken apart is reported in its place.
         let records = turn.records().unwrap_or_default();
         let decoded = (turn.first_seq..)
@@ -353,21 +342,12 @@ pub(crate) fn tree_at(log: &mut dyn LogReader, size: u64) -> Result<(Tree, Hash)
 
 fn leaves(log: &mut dyn LogReader, from: u64, to: u64) -> Result<Vec<Hash>, EngineError> {
     let mut leaves = Vec::new();
-    let mut next = from;
-    while next < to {
-        let turns = log.turns_from(next, READ_BYTES)?;
-        let Some(last) = turns.last() else {
-            return Err(EngineError::Unverified(format!("record {next} is missing")));
-        };
-        let end = last.first_seq.saturating_add(u64::from(last.count));
-        for turn in &turns {
-            for (seq, stored) in (turn.first_seq..).zip(turn.records()?) {
-                if (next..to).contains(&seq) {
-                    leaves.push(leaf_hash(stored.envelope));
-                }
-            }
-        }
-        next = end;
+    let next = read::each(log, from..to, |_seq, stored| {
+        leaves.push(leaf_hash(stored.envelope));
+        Ok::<_, EngineError>(())
+    })?;
+    if next < to {
+        return Err(EngineError::Unverified(format!("record {next} is missing")));
     }
     Ok(leaves)
 }

@@ -11,11 +11,10 @@ use antiphon_ledger::proof::{ProveError, Prover};
 use antiphon_ledger::tile::{self, BundleError, TileKind, TilePath};
 
 use crate::ports::store::{LogReader, StoreError, StoredRecord};
+use crate::read;
 
 /// Leaves of one tile, entries of one bundle.
 const WIDTH: u64 = 256;
-/// Bytes of records that are read at one time.
-const READ_BYTES: usize = 1 << 20;
 
 /// Why a tile or a proof cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +59,16 @@ pub fn file(log: &mut dyn LogReader, path: &TilePath) -> Result<Vec<u8>, TilesEr
     }
 }
 
-/// The hashes of a tile: stored, or those of the records behind the last full one.
-fn hashes(log: &mut dyn LogReader, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+/// The hashes of a tile: stored, or those of the records behind the last full one; `None` when it
+/// has none or they follow from tiles below it.
+///
+/// # Errors
+/// [`StoreError`] when the log cannot be read.
+pub fn hashes(
+    log: &mut dyn LogReader,
+    level: u8,
+    index: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let stored = log.tiles(level, index, 1)?.into_iter().next();
     if let Some(tile) = stored.filter(|tile| tile.index == index) {
         return Ok(Some(tile.hashes));
@@ -71,7 +78,7 @@ fn hashes(log: &mut dyn LogReader, level: u8, index: u64) -> Result<Option<Vec<u
     }
     let start = index.saturating_mul(WIDTH);
     let leaves = records(log, start, WIDTH, |stored| leaf_hash(stored.envelope))?;
-    Ok(Some(leaves.into_flattened()))
+    Ok((!leaves.is_empty()).then(|| leaves.into_flattened()))
 }
 
 /// What `take` makes of `count` records from `start` on, or of as many as there are.
@@ -81,24 +88,11 @@ fn records<T>(
     count: u64,
     take: impl Fn(&StoredRecord<'_>) -> T,
 ) -> Result<Vec<T>, StoreError> {
-    let end = start.saturating_add(count);
     let mut taken = Vec::new();
-    let mut next = start;
-    while next < end {
-        let turns = log.turns_from(next, READ_BYTES)?;
-        let Some(last) = turns.last() else {
-            break;
-        };
-        let behind = last.first_seq.saturating_add(u64::from(last.count));
-        for turn in &turns {
-            for (seq, stored) in (turn.first_seq..).zip(&turn.records()?) {
-                if (next..end).contains(&seq) {
-                    taken.push(take(stored));
-                }
-            }
-        }
-        next = behind;
-    }
+    read::each(log, start..start.saturating_add(count), |_seq, stored| {
+        taken.push(take(stored));
+        Ok::<_, StoreError>(())
+    })?;
     Ok(taken)
 }
 

@@ -7,20 +7,17 @@ use std::path::{Path, PathBuf};
 
 use antiphon_backend_sqlite::open_reader;
 use antiphon_engine::ports::store::{LogReader, StoreError};
+use antiphon_engine::{read, tiles};
 use antiphon_ledger::exported::{self, Bundle};
-use antiphon_ledger::hash::{Hash, leaf_hash};
+use antiphon_ledger::hash::Hash;
 use antiphon_ledger::proof::{ProveError, Prover};
 use antiphon_ledger::tile::{TileKind, TilePath};
 use antiphon_ledger::tlog_proof::TlogProof;
-use antiphon_ledger::tree::TILE_HASHES;
 use antiphon_ledger::trust::Sealed;
 
 use super::error::LedgerError;
-use super::place::{Place, read};
+use super::place::{self, Place};
 use crate::failure::Failure;
-
-/// Bytes of turns that are read for single records.
-const READ_BYTES: usize = 64 * 1024;
 
 /// A log with a checkpoint.
 pub(crate) struct SealedLog {
@@ -56,7 +53,7 @@ impl SealedLog {
                 });
             }
         };
-        let note = read(path, exported::CHECKPOINT).ok_or(LedgerError::Unsealed)?;
+        let note = place::read(path, exported::CHECKPOINT).ok_or(LedgerError::Unsealed)?;
         let sealed = Sealed::parse(&note).map_err(|error| damaged(0, &error.to_string()))?;
         let records = match place {
             Place::Root(path) => {
@@ -161,7 +158,13 @@ impl SealedLog {
     fn walk(&mut self, seq: u64, count: u64, show: &mut Show<'_>) -> Result<(), Failure> {
         let end = seq.saturating_add(count);
         match &mut self.records {
-            Records::Root(log) => walk_turns(log.as_mut(), seq, end, show).map_err(Into::into),
+            Records::Root(log) => {
+                read::each(log.as_mut(), seq..end, |at, stored| {
+                    show(at, stored.envelope, stored.body);
+                    Ok::<_, StoreError>(())
+                })?;
+                Ok(())
+            }
             Records::Folder { path, size } => {
                 walk_bundles(path, *size, seq, end, show);
                 Ok(())
@@ -173,66 +176,18 @@ impl SealedLog {
 impl Records {
     fn tile(&mut self, level: u8, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
-            Records::Root(log) => {
-                let tiles = log.tiles(level, index, 1)?;
-                if let Some(tile) = tiles.into_iter().find(|tile| tile.index == index) {
-                    return Ok(Some(tile.hashes));
-                }
-                if level > 0 {
-                    return Ok(None);
-                }
-                // The tile at the edge is not stored: its hashes are the leaves of the records.
-                let start = index.saturating_mul(256);
-                let mut hashes = Vec::with_capacity(TILE_HASHES);
-                walk_turns(
-                    log.as_mut(),
-                    start,
-                    start.saturating_add(256),
-                    &mut |_, envelope, _| {
-                        hashes.push(leaf_hash(envelope));
-                    },
-                )?;
-                Ok((!hashes.is_empty()).then(|| hashes.into_flattened()))
-            }
+            Records::Root(log) => tiles::hashes(log.as_mut(), level, index),
             Records::Folder { path, size } => {
                 let tile = TilePath::at(TileKind::Hashes { level }, index, *size);
-                Ok(tile.and_then(|tile| read(path, &tile.to_string())))
+                Ok(tile.and_then(|tile| place::read(path, &tile.to_string())))
             }
         }
     }
-}
-
-fn walk_turns(
-    log: &mut dyn LogReader,
-    seq: u64,
-    end: u64,
-    show: &mut Show<'_>,
-) -> Result<(), StoreError> {
-    let bytes = if end.saturating_sub(seq) > 256 {
-        READ_BYTES * 16
-    } else {
-        READ_BYTES
-    };
-    let mut next = seq;
-    while next < end {
-        let turns = log.turns_from(next, bytes)?;
-        let Some(last) = turns.last() else { break };
-        let behind = last.first_seq.saturating_add(u64::from(last.count));
-        for turn in &turns {
-            for (at, record) in (turn.first_seq..).zip(turn.records()?) {
-                if (next..end).contains(&at) {
-                    show(at, record.envelope, record.body);
-                }
-            }
-        }
-        next = behind.max(next.saturating_add(1));
-    }
-    Ok(())
 }
 
 fn walk_bundles(path: &Path, size: u64, seq: u64, end: u64, show: &mut Show<'_>) {
     for index in seq / 256..end.div_ceil(256) {
-        let Some(bundle) = Bundle::read(index, size, |name| read(path, name)) else {
+        let Some(bundle) = Bundle::read(index, size, |name| place::read(path, name)) else {
             break;
         };
         for (at, record) in (index * 256..).zip(bundle.records()) {

@@ -169,7 +169,7 @@ impl RootLog {
         let Some(last) = turns.last() else {
             return Ok(None);
         };
-        self.next_seq = last.first_seq.saturating_add(u64::from(last.count));
+        self.next_seq = last.next_seq();
         Ok(Some(turns))
     }
 }

@@ -101,10 +101,7 @@ impl Batch {
     #[must_use]
     pub fn head(&self) -> Head {
         Head {
-            next_seq: self
-                .turn
-                .first_seq
-                .saturating_add(u64::from(self.turn.count)),
+            next_seq: self.turn.next_seq(),
             last_leaf: self.last_leaf,
             root: self.turn.root,
         }
@@ -303,6 +300,12 @@ pub trait LogReader: Send {
 }
 
 impl Turn {
+    /// The sequence number behind its last record.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.first_seq.saturating_add(u64::from(self.count))
+    }
+
     /// Bytes of its records.
     #[must_use]
     pub fn stored_bytes(&self) -> usize {

@@ -212,7 +212,7 @@ fn find(log: &mut dyn LogReader, bounds: Bounds) -> Result<Step, EngineError> {
         then: Then::Wait,
     };
     for turn in log.turns_from(bounds.from, STEP_BYTES)? {
-        let end = turn.first_seq.saturating_add(u64::from(turn.count));
+        let end = turn.next_seq();
         let last = turn.records()?.last().map(|last| envelope(end, last));
         let elapsed_ms = last.transpose()?.map(|last| last.elapsed_ms);
         step.then = match elapsed_ms {

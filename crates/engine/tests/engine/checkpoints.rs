@@ -206,7 +206,7 @@ async fn a34_f17_f20_a_log_that_ends_before_its_checkpoint_is_refused() {
             contents.turns.pop().unwrap();
             let last = contents.turns.last().unwrap();
             let leaf = antiphon_ledger::hash::leaf_hash;
-            contents.head.next_seq = last.first_seq + u64::from(last.count);
+            contents.head.next_seq = last.next_seq();
             contents.head.root = last.root;
             contents.head.last_leaf = leaf(last.records().unwrap().last().unwrap().envelope);
         });

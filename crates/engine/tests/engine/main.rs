@@ -17,6 +17,7 @@ mod keys;
 mod monitors;
 mod policy;
 mod prune;
+mod read;
 mod recovery;
 mod ring;
 mod rotation;

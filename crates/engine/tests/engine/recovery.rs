@@ -7,7 +7,7 @@ use antiphon_core::run::Outcome;
 use antiphon_core::state::{STATE_VERSION, State};
 use antiphon_core::task::Interrupted;
 use antiphon_engine::ports::signer::Signer;
-use antiphon_engine::ports::store::{Head, Snapshot};
+use antiphon_engine::ports::store::{Head, Snapshot, Turn};
 use antiphon_engine::recover::{Recovered, recover};
 use antiphon_testkit::fakes::{Contents, Disk, FakeExecutor, Manner, report};
 
@@ -52,7 +52,7 @@ fn cut(contents: &Contents, turns: usize) -> Contents {
     let size = cut
         .turns
         .last()
-        .map_or(0, |turn| turn.first_seq + u64::from(turn.count));
+        .map_or(0, Turn::next_seq);
     let next = &contents.turns[turns].records().unwrap()[0];
     let next = antiphon_ledger::envelope::Envelope::decode(next.envelope).unwrap();
     cut.head = Head {

@@ -204,7 +204,7 @@ pub(crate) fn head_of(contents: &antiphon_testkit::fakes::Contents) -> Head {
     let last = contents.turns.last().unwrap();
     let records = last.records().unwrap();
     Head {
-        next_seq: last.first_seq + u64::from(last.count),
+        next_seq: last.next_seq(),
         last_leaf: leaf_hash(records.last().unwrap().envelope),
         root: last.root,
     }

@@ -345,8 +345,7 @@ impl LogReader for MemoryReader {
     fn turns_from(&mut self, seq: u64, bytes_max: usize) -> Result<Vec<Turn>, StoreError> {
         let inner = self.0.lock();
         let turns = &inner.contents.turns;
-        let from = turns
-            .partition_point(|turn| turn.first_seq.saturating_add(u64::from(turn.count)) <= seq);
+        let from = turns.partition_point(|turn| turn.next_seq() <= seq);
         let mut bytes = 0_usize;
         let mut found = Vec::new();
         for turn in turns.iter().skip(from) {
