@@ -33,6 +33,13 @@ struct Mutant {
     caught_by: Suite,
 }
 
+/// What became of a bug.
+struct Verdict {
+    mutant: &'static Mutant,
+    is_caught: bool,
+    time: Duration,
+}
+
 /// Something that passes or fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Suite {
@@ -106,6 +113,94 @@ const MUTANTS: &[Mutant] = &[
         breaks: "a file is removed only after its signal is durable",
         caught_by: Suite::Kills(60),
     },
+    Mutant {
+        name: "checkpoint_before_commit",
+        breaks: "a checkpoint covers durable records only",
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+            filter: "checkpoints::",
+        },
+    },
+    Mutant {
+        name: "signed_body_pruned",
+        breaks: "what is signed keeps its body",
+        caught_by: Suite::Tests {
+            package: "antiphon-engine",
+            filter: "prune::",
+        },
+    },
+    Mutant {
+        name: "rotated_key_stays_valid",
+        breaks: "at every place one key of an agent is valid",
+        caught_by: Suite::Tests {
+            package: "antiphon-ledger",
+            filter: "keys::",
+        },
+    },
+    Mutant {
+        name: "revocation_from_now_on",
+        breaks: "a revoked key is refused from the place that was named",
+        caught_by: Suite::Tests {
+            package: "antiphon-ledger",
+            filter: "keys::",
+        },
+    },
+    Mutant {
+        name: "node_hashed_as_leaf",
+        breaks: "a node never passes as a leaf",
+        caught_by: Suite::Tests {
+            package: "antiphon-ledger",
+            filter: "tree::",
+        },
+    },
+    Mutant {
+        name: "inclusion_without_root",
+        breaks: "a proof holds for one root only",
+        caught_by: Suite::Tests {
+            package: "antiphon-ledger",
+            filter: "proof::",
+        },
+    },
+    Mutant {
+        name: "seen_head_not_compared",
+        breaks: "whoever saw more finds a rollback and a fork",
+        caught_by: Suite::Tests {
+            package: "antiphon-ledger",
+            filter: "history::",
+        },
+    },
+    Mutant {
+        name: "witness_counted_twice",
+        breaks: "a witness counts once",
+        caught_by: Suite::Tests {
+            package: "antiphon-ledger",
+            filter: "history::",
+        },
+    },
+    Mutant {
+        name: "witness_in_two_steps",
+        breaks: "a witness judges and keeps in one step",
+        caught_by: Suite::Tests {
+            package: "antiphon-witness",
+            filter: "races::",
+        },
+    },
+    Mutant {
+        name: "restored_in_the_old_epoch",
+        breaks: "a restored log goes on in an epoch of its own",
+        caught_by: Suite::Tests {
+            package: "antiphon",
+            filter: "backup::f20_",
+        },
+    },
+    Mutant {
+        name: "export_without_its_last_bundle",
+        breaks: "an export holds all that its checkpoint covers",
+        caught_by: Suite::Tests {
+            package: "antiphon",
+            filter: "export::",
+        },
+    },
 ];
 
 /// Runs each bug against its suite; fails when one survives.
@@ -119,18 +214,43 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             bail!("{} fails without any bug: it can catch none", suite.name());
         }
     }
-    let mut survivors = Vec::new();
+    let mut verdicts = Vec::new();
     for mutant in mutants {
         println!("{}: {}", mutant.name, mutant.breaks);
         let began = Instant::now();
-        let caught = !mutant.caught_by.passes(&binary, Some(mutant.name))?;
-        let verdict = if caught { "caught" } else { "SURVIVED" };
-        let seconds = began.elapsed().as_secs();
-        println!("  {verdict} by {} in {seconds} s", mutant.caught_by.name());
-        if !caught {
-            survivors.push(mutant.name);
-        }
+        let is_caught = !mutant.caught_by.passes(&binary, Some(mutant.name))?;
+        verdicts.push(Verdict {
+            mutant,
+            is_caught,
+            time: began.elapsed(),
+        });
     }
+    close(&verdicts)
+}
+
+/// Prints what became of each, the survivors once more.
+fn close(verdicts: &[Verdict]) -> Result<()> {
+    println!();
+    for Verdict {
+        mutant,
+        is_caught,
+        time,
+    } in verdicts
+    {
+        let word = if *is_caught { "caught" } else { "SURVIVED" };
+        let (seconds, suite) = (time.as_secs_f64(), mutant.caught_by.name());
+        println!("{:<32}{word:<10}{seconds:>6.1} s  {suite}", mutant.name);
+    }
+    let survivors: Vec<&str> = verdicts
+        .iter()
+        .filter(|verdict| !verdict.is_caught)
+        .map(|verdict| verdict.mutant.name)
+        .collect();
+    println!(
+        "\n{} caught of {}",
+        verdicts.len() - survivors.len(),
+        verdicts.len()
+    );
     if survivors.is_empty() {
         Ok(())
     } else {

@@ -42,8 +42,8 @@ fn main() -> ExitCode {
     }
     let Cli { global, command } = Cli::parse();
     start_log(&global, &command);
-    #[cfg(any(antiphon_plant, antiphon_failpoints))]
-    arm_faults();
+    #[cfg(antiphon_failpoints)]
+    arm_fail_point();
     let run = |passphrase| {
         let context = Context {
             output: Output::new(global.output, global.quiet),
@@ -68,14 +68,9 @@ fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// What a build for tests is to do wrong, as its environment says.
-#[cfg(any(antiphon_plant, antiphon_failpoints))]
-fn arm_faults() {
-    #[cfg(antiphon_plant)]
-    if let Ok(name) = std::env::var("ANTIPHON_PLANT") {
-        antiphon_engine::plant::plant(name);
-    }
-    #[cfg(antiphon_failpoints)]
+/// Where a build for tests is to fail, as its environment says.
+#[cfg(antiphon_failpoints)]
+fn arm_fail_point() {
     if let Ok(text) = std::env::var("ANTIPHON_FAILPOINT")
         && let Err(text) = antiphon_engine::fail::arm(&text)
     {

@@ -20,8 +20,6 @@ pub mod keys;
 pub mod monitor;
 pub mod notary;
 pub mod owner;
-#[cfg(antiphon_plant)]
-pub mod plant;
 pub mod ports;
 pub mod probe;
 pub mod project;
@@ -32,3 +30,6 @@ pub mod scrub;
 pub mod suspects;
 pub mod tiles;
 mod turn;
+
+#[cfg(antiphon_plant)]
+pub use antiphon_ledger::plant;

@@ -299,6 +299,14 @@ impl Keyring {
             Event::Rotated { new, .. } => (new, seq.saturating_add(1), false),
             Event::Revoked { new, from_seq, .. } => (new, *from_seq, true),
         };
+        #[cfg(antiphon_plant)]
+        let end = if !is_revoked && crate::plant::is("rotated_key_stays_valid") {
+            end.saturating_add(1)
+        } else if is_revoked && crate::plant::is("revocation_from_now_on") {
+            seq.saturating_add(1)
+        } else {
+            end
+        };
         let mut open = self
             .tenures
             .iter_mut()

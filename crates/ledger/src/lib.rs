@@ -83,6 +83,8 @@ pub mod key;
 pub mod keyring;
 pub mod note;
 mod partial;
+#[cfg(antiphon_plant)]
+pub mod plant;
 pub mod proof;
 pub mod signature;
 mod text;

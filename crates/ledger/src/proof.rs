@@ -32,6 +32,10 @@ pub fn verify_inclusion(
     let root = (index < head.size)
         .then(|| included_in(leaf, index, head.size.saturating_sub(1), proof))
         .flatten();
+    #[cfg(antiphon_plant)]
+    if root.is_some() && crate::plant::is("inclusion_without_root") {
+        return Ok(());
+    }
     if root == Some(head.root) {
         Ok(())
     } else {

@@ -115,6 +115,12 @@ impl Witness {
         let head = self.head(origin, &mut kept)?;
         let known = KnownLog { keys: &keys, head };
         let checkpoint = judge(&request, Some(&known))?;
+        #[cfg(antiphon_plant)]
+        if antiphon_ledger::plant::is("witness_in_two_steps") {
+            drop(kept);
+            std::thread::yield_now();
+            kept = lock_of(&log);
+        }
         let cosignature = cosign(request.note(), &self.key, time_s)?;
         if checkpoint.head() != head {
             // Until it is on disk, only the disk knows what was seen.

@@ -143,6 +143,10 @@ impl Writing<'_> {
         if self.bundle.len() < 256 && seq + 1 < self.size {
             return;
         }
+        #[cfg(antiphon_plant)]
+        if antiphon_engine::plant::is("export_without_its_last_bundle") && self.bundle.len() < 256 {
+            return;
+        }
         let bundle = std::mem::take(&mut self.bundle);
         let entries = encode_entries(bundle.iter().map(|(envelope, _)| envelope.as_slice()));
         let bodies = encode_bodies(bundle.iter().map(|(_, body)| body.as_deref()));

@@ -60,6 +60,9 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_antiphon"));
         command.env_clear().current_dir(self.0.path());
         command.env("XDG_STATE_HOME", self.path("state"));
+        if let Some(plant) = std::env::var_os("ANTIPHON_PLANT") {
+            command.env("ANTIPHON_PLANT", plant);
+        }
         command.arg("ledger").args(arguments).stdin(Stdio::null());
         let output = command.output().unwrap();
         Said {

@@ -134,6 +134,11 @@ fn works(restored: &Site, backup: &Path) {
     assert_eq!(first["body"]["size"], size);
     let signature = first["envelope"]["sig"][0].as_str().unwrap();
     assert!(signature.starts_with("recovery+"), "{signature}");
+    let epochs = (0..size).filter_map(|seq| record(seq)["body"]["epoch"].as_u64());
+    assert!(
+        first["body"]["epoch"].as_u64() > epochs.max(),
+        "no owner of what was backed up had this epoch"
+    );
     let next = record(size + 1);
     assert_eq!(next["envelope"]["kind"], "owner.started");
     assert!(next["body"]["epoch"].as_u64() > first["body"]["epoch"].as_u64());

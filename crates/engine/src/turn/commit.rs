@@ -266,6 +266,10 @@ impl Turn {
             let held = self.release_early(held);
             return self.committer.commit_there(batch, held);
         }
+        #[cfg(antiphon_plant)]
+        if crate::plant::is("checkpoint_before_commit") {
+            self.heads.send_replace(batch.head().tree());
+        }
         if is_small {
             let landed = self.committer.commit_here(batch, held)?;
             fail::step("commit.durable_here")?;

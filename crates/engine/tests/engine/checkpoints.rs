@@ -15,7 +15,7 @@ use antiphon_ledger::key::{Algorithm, SigningKey, VerifierKey};
 use antiphon_testkit::fakes::Saved;
 use tokio::time::Instant;
 
-use super::support::{Running, World, plain, settle, signal};
+use super::support::{Running, World, large, plain, settle, signal};
 
 /// The durable records.
 fn size(world: &World) -> u64 {
@@ -53,6 +53,27 @@ async fn a_record_is_covered_within_a_second_by_a_checkpoint_of_what_is_durable(
         assert!(saved.note.verified_by(&log_key(&running)));
         assert_eq!(saved.note.signatures().len(), 1);
     }
+    running.go().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_checkpoint_covers_what_is_not_durable_yet() {
+    let world = World::new();
+    let running = world.start(plain()).await;
+    sealed(&world).await;
+    let durable = size(&world);
+    let mut begun = world.disk.begun();
+    begun.mark_unchanged();
+    world.disk.hold();
+    // A large one, so that the writer holds it and not this thread.
+    let under_way = running.submit(large("Q_NOTE"));
+    begun.changed().await.unwrap();
+    tokio::time::sleep(10 * INTERVAL).await;
+    let last = world.checkpoints.saved().pop().unwrap();
+    assert_eq!(last.checkpoint.size(), durable);
+    world.disk.release();
+    under_way.await.unwrap().unwrap();
+    assert!(sealed(&world).await.checkpoint.size() > durable);
     running.go().await.unwrap();
 }
 

@@ -50,7 +50,6 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        plant();
         watch();
         Self {
             disk: Disk::default(),
@@ -371,21 +370,6 @@ fn watch() {
         });
     });
 }
-
-/// Wakes the bug that the environment names, in a build with room for planted ones.
-#[cfg(antiphon_plant)]
-fn plant() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the mutation harness names the bug in the environment of the tests"
-    )]
-    if let Ok(name) = std::env::var("ANTIPHON_PLANT") {
-        antiphon_engine::plant::plant(name);
-    }
-}
-
-#[cfg(not(antiphon_plant))]
-fn plant() {}
 
 /// Lets others go first, so many times.
 pub(crate) async fn yields(times: u32) {

@@ -186,11 +186,12 @@ fn a37_f25_a_history_rewritten_with_the_stolen_key_is_refused_by_a_head_and_by_a
 }
 
 #[test]
-fn a_witness_counts_once_however_often_it_cosigned() {
+fn a_witness_counts_once_however_often_it_cosigned_or_is_named() {
     let maker = LedgerMaker::journey(20);
     let (vega, other) = (witness("vega", 7), witness("other", 8));
     let mut trust = maker.trust(20);
-    trust["witnesses"] = json!([vega.verifier().to_string(), other.verifier().to_string()]);
+    let named = [&vega, &vega, &other].map(|witness| witness.verifier().to_string());
+    trust["witnesses"] = json!(named);
     trust["cosignatures_required"] = json!(2);
     let note = maker.checkpoint(20);
     let (one, again) = (cosignature(&vega, &note, 5), cosignature(&vega, &note, 6));

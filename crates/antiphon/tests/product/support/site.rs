@@ -85,12 +85,7 @@ impl Site {
             .stdin(Stdio::null())
             .env("XDG_STATE_HOME", &self.outside)
             .current_dir(&self.outside);
-        for variable in [
-            "ANTIPHON_ROOT",
-            "STATE_DIRECTORY",
-            "NO_COLOR",
-            "ANTIPHON_PLANT",
-        ] {
+        for variable in ["ANTIPHON_ROOT", "STATE_DIRECTORY", "NO_COLOR"] {
             command.env_remove(variable);
         }
         command
