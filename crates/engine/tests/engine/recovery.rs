@@ -174,7 +174,7 @@ fn flip(blob: &mut [u8], text: &str) {
     blob[found.unwrap()] ^= 1;
 }
 
-fn turn_of(contents: &mut Contents, seq: u64) -> &mut antiphon_engine::ports::store::Turn {
+fn turn_of(contents: &mut Contents, seq: u64) -> &mut Turn {
     let index = contents.turns.partition_point(|turn| turn.first_seq <= seq) - 1;
     &mut contents.turns[index]
 }
