@@ -15,7 +15,6 @@ use std::path::Path;
 use antiphon_backend_sqlite::{Extent, copy_log};
 use antiphon_core::time::rfc3339;
 use antiphon_engine::ports::store::{Head, StoreError};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::owner::clock::SystemClock;
 use crate::wire::Context;
@@ -44,24 +43,11 @@ pub(crate) fn copy_shown(
     to: &Path,
     extent: Extent,
 ) -> Result<Head, StoreError> {
-    let bar = progress(context);
+    let bar = context.output.progress();
     let copied = copy_log(from, to, extent, &mut |records, all| {
         bar.set_length(all);
         bar.set_position(records);
     });
     bar.finish_and_clear();
     copied
-}
-
-fn progress(context: &Context) -> ProgressBar {
-    use std::io::IsTerminal as _;
-    if context.output.is_json() || context.output.is_quiet() || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} records, {eta}");
-    let bar = ProgressBar::new(0);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_unknown_key) => bar,
-    }
 }

@@ -10,6 +10,7 @@ pub(crate) mod tone;
 
 use std::io::{IsTerminal as _, Write as _};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -52,6 +53,18 @@ impl Output {
     /// Whether only what was asked for is said.
     pub(crate) fn is_quiet(self) -> bool {
         self.is_quiet
+    }
+
+    /// A bar over records, on a terminal of people who did not ask for quiet.
+    pub(crate) fn progress(self) -> ProgressBar {
+        if self.is_json() || self.is_quiet || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(0);
+        match ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} records, {eta}") {
+            Ok(style) => bar.with_style(style),
+            Err(_unknown_key) => bar,
+        }
     }
 
     /// `text` in this tone, where colours are shown.

@@ -49,10 +49,7 @@ fn fold(contents: &Contents) -> Recovered {
 fn cut(contents: &Contents, turns: usize) -> Contents {
     let mut cut = contents.clone();
     cut.turns.truncate(turns);
-    let size = cut
-        .turns
-        .last()
-        .map_or(0, Turn::next_seq);
+    let size = cut.turns.last().map_or(0, Turn::next_seq);
     let next = &contents.turns[turns].records().unwrap()[0];
     let next = antiphon_ledger::envelope::Envelope::decode(next.envelope).unwrap();
     cut.head = Head {

@@ -6,7 +6,6 @@ use antiphon_core::id::Id;
 use clap::Args;
 use serde::Serialize;
 
-use super::verify::progress;
 use crate::commands::parse_id;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -50,7 +49,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     let mut log = SealedLog::open(&place)?;
     let folder = &arguments.to;
     let Some(id) = &arguments.run else {
-        let exported = export(&mut log, folder, &progress(context))?;
+        let exported = export(&mut log, folder, &context.output.progress())?;
         let written = Written {
             folder: folder.clone(),
             size: exported.size,

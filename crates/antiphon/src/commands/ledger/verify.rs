@@ -5,7 +5,6 @@
 //! are appended meanwhile are left for the next time. Without a trust file, what this user's
 //! verifier remembers is trusted; the first look at a log is believed, and said to be.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use antiphon_ledger::audit::{Audit, Finding};
@@ -14,7 +13,6 @@ use antiphon_ledger::fork::ForkProof;
 use antiphon_ledger::hash::hex;
 use antiphon_ledger::trust::{Sealed, Trust};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -146,7 +144,7 @@ fn verify_log(
     let manner = Manner {
         threads: threads(arguments.threads),
         checks_json: !arguments.hashes_only,
-        progress: progress(context),
+        progress: context.output.progress(),
     };
     let audit = judge(source, believed.trust, &manner)?;
     let said = match (&believed.remembered, &audit.trust) {
@@ -265,19 +263,6 @@ impl Problem {
             seq: finding.seq,
             detail: finding.detail,
         }
-    }
-}
-
-/// A bar on a terminal, for people who did not ask for quiet.
-pub(super) fn progress(context: &Context) -> ProgressBar {
-    if context.output.is_json() || context.output.is_quiet() || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} records, {eta}");
-    let bar = ProgressBar::new(0);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_unknown_key) => bar,
     }
 }
 
