@@ -56,11 +56,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     let root = home.path().join("root");
     antiphon_files::Root::create(&root)?;
     let registry = packs::registry();
-    let pack = registry.packs().iter().find(|pack| pack.name == "kloros");
-    let pack = pack.ok_or_else(|| Failure::Bug {
-        what: "the pack is missing".to_owned(),
-        source: None,
-    })?;
+    let pack = packs::pack(&registry, packs::DEMONSTRATED)?;
     write_starter(&root, pack.configuration, pack.files)?;
     let mut read = Configuration::load(&root, None)?;
     for monitor in &mut read.policy.monitors {

@@ -80,14 +80,7 @@ fn contents<'a>(
     let Some(name) = pack else {
         return Ok((STARTER, &[]));
     };
-    let found = registry.packs().iter().find(|pack| pack.name == name);
-    let pack = found.ok_or_else(|| {
-        let known: Vec<&str> = registry.packs().iter().map(|pack| pack.name).collect();
-        Failure::Usage {
-            message: format!("there is no pack `{name}`"),
-            hint: Some(format!("the packs are {}", known.join(", "))),
-        }
-    })?;
+    let pack = packs::pack(registry, name)?;
     Ok((pack.configuration, pack.files))
 }
 

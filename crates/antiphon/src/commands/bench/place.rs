@@ -40,11 +40,7 @@ impl Place {
     pub(super) fn root(&self, more: &str) -> Result<Root, Failure> {
         let folder = self.folder()?;
         let registry = packs::registry();
-        let pack = registry.packs().iter().find(|pack| pack.name == "kloros");
-        let pack = pack.ok_or_else(|| Failure::Bug {
-            what: "the pack is missing".to_owned(),
-            source: None,
-        })?;
+        let pack = packs::pack(&registry, packs::DEMONSTRATED)?;
         let root = Root { folder };
         write_starter(root.path(), pack.configuration, pack.files)?;
         root.write("conf.d/bench.toml", more)?;
