@@ -211,21 +211,12 @@ impl FromStr for Signature {
         let (subject, bytes) = parts.ok_or(malformed("it is not signer, subject, signature"))?;
         let (agent, id) = signer
             .split_once('+')
-            .filter(|(agent, _)| is_agent(agent))
             .ok_or(malformed("its signer is not agent+id"))?;
-        if !is_subject(subject) {
-            return Err(malformed("no subject is called so"));
-        }
         let id = id.parse().map_err(SignatureError::Id)?;
         let bytes = text::from_base64(bytes)
             .and_then(|bytes| bytes.try_into().ok())
             .ok_or(malformed("a signature is 64 bytes in Base64"))?;
-        Ok(Self {
-            agent: agent.to_owned(),
-            id,
-            subject: subject.to_owned(),
-            bytes,
-        })
+        Self::new(agent, id, subject, bytes)
     }
 }
 
