@@ -10,8 +10,8 @@ import unittest
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-from made_ledger import Ledger, SigningKey, consistency_proof, fork_proof, inclusion_proof, journey, put, sha256
-from made_ledger import tree_root
+from made_ledger import Ledger, SigningKey, canonical, consistency_proof, fork_proof, inclusion_proof, journey, put
+from made_ledger import sha256, tree_root
 from verify_fork import roots_by_consistency
 from verify_fork import verify as verify_fork
 from verify_ledger import Checkpoint, Envelope, Problem, Trust, Verification, root_by_inclusion, root_of
@@ -282,6 +282,14 @@ class Keys(Case):
             ledger.signed("guard.changed", {}, "guards", "operator")
             ledger.entries[5] = ledger.entries[5].replace(b'=="]', b'="]')
 
+        def replay(ledger: Ledger) -> None:
+            ledger.signed("guard.changed", {"mode": "normal"}, "guards", "operator")
+            ledger.fill(9)
+            place = {"prev": sha256(b"\0", ledger.entries[-1]).hex(), "seq": 9}
+            ledger.entries.append(canonical({**json.loads(ledger.entries[5]), **place}))
+            ledger.bodies.append(ledger.bodies[5])
+
+        self.check("signature.replayed", 9, replay)
         self.check("signature.invalid", 6, move)
         self.check("signature.invalid", 5, shorten)
         self.check("signature.invalid", 5, lambda it: void(it.signed("guard.changed", {}, "guard", "operator")))

@@ -111,7 +111,7 @@ class Key:
     def __init__(self, text: str, kind: int) -> None:
         self.text, self.kind, self.agent, self.first, self.last = text, kind, "", 0, INTEGER_MAX
         self.name, self.id, encoded = text.split("+", 2)
-        self.data, self.signed = strict_base64(encoded), list[int]()
+        self.data, self.signed = strict_base64(encoded), dict[bytes, int]()
         want(re.fullmatch(KEY_NAME, self.name) and len(self.data) == 33 and self.data[0] == kind, "no key of its kind")
         want(sha256(self.name.encode(), b"\n", self.data)[:4].hex() == self.id, "the id is not the key's")
 
@@ -218,7 +218,7 @@ class Keys:
         self._check_signatures(record, new)
         if old:
             old.last = last
-            refused = min((seq for seq in old.signed if seq > last), default=None)
+            refused = min((seq for seq in old.signed.values() if seq > last), default=None)
             hold(refused is None, "signature.key", refused, f"its key was revoked from {last + 1} on")
         self.all += [new] if new else []
 
@@ -272,7 +272,7 @@ class Keys:
         hold(enough, "signature.missing", seq, f"{kind} is not signed by whom it must be")
         hold(len(signers) == (2 if new else 1), "signature.unexpected", seq, f"{kind} is signed by too many")
         for key in signers:
-            key.signed.append(seq)
+            key.signed[record.body_sha256] = seq
 
     def _signer(self, record: Envelope, subject: str, text: str, new: Optional[Key]) -> Key:
         seq, match = record.seq, SIGNATURE.fullmatch(text)
@@ -290,6 +290,7 @@ class Keys:
         hold(key is new or key.first <= seq <= key.last, "signature.key", seq, f"{agent}+{key_id} is not valid there")
         message = f"antiphon/signature/v1\0{self.origin}\n{record.kind}\n{its}\n".encode() + record.body_sha256
         hold(key.fits(signature, message), "signature.invalid", seq, f"that of {agent} does not fit")
+        hold(record.body_sha256 not in key.signed, "signature.replayed", seq, f"{agent} has signed this body before")
         return key
 
 
@@ -309,8 +310,7 @@ def tile_path(index: int, width: int) -> str:
 
 def frames(data: bytes, prefix: int, count: int) -> tuple[list[Optional[bytes]], bytes]:
     """Up to `count` whole entries that are prefixed by their lengths, and the bytes behind them."""
-    found: list[Optional[bytes]] = []
-    at = 0
+    found, at = list[Optional[bytes]](), 0
     while len(found) < count:
         start, length = at + prefix, data[at : at + prefix]
         end = start if length == PRUNED else start + int.from_bytes(length, "big")

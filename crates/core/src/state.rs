@@ -31,6 +31,8 @@ pub const STATE_VERSION: u32 = 1;
 pub struct State {
     /// Asks that wait for an answer.
     pub asks: BTreeMap<Id, OpenAsk>,
+    /// The last records of the kinds that say which one they replace.
+    pub changes: Changes,
     /// The fencing epoch of the newest owner.
     pub epoch: u64,
     /// Expectations that are armed, by the chain that armed them.
@@ -65,6 +67,18 @@ pub struct State {
     pub time: LogTime,
     /// The texts of tasks that are in force or that a run was planned with.
     pub versions: BTreeMap<TaskVersion, Task>,
+}
+
+/// The last record of each kind that says which one it replaces; 0 before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// The last `guard.changed`.
+    pub guards_seq: u64,
+    /// The last `config.applied`.
+    pub policy_seq: u64,
+    /// The last `task.changed`, of whatever task.
+    pub tasks_seq: u64,
 }
 
 /// What a rule remembers.

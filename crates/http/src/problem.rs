@@ -83,6 +83,8 @@ pub enum Code {
     SignatureMismatch,
     /// Not signed by whom it must be.
     SignatureMissing,
+    /// Signed to replace a record that was replaced.
+    SignatureStale,
     /// The signal cannot be accepted.
     SignalInvalid,
     /// The views are behind the log.
@@ -120,6 +122,7 @@ impl Code {
             Code::RequestTooLarge => "request.too_large",
             Code::SignatureKey => "signature.key",
             Code::SignatureMismatch => "signature.mismatch",
+            Code::SignatureStale => "signature.stale",
             Code::SignatureMissing => "signature.missing",
             Code::SignalInvalid => "signal.invalid",
             Code::ViewsBehind => "views.behind",
@@ -140,9 +143,11 @@ impl Code {
             Code::CheckpointMissing | Code::EngineNotFound | Code::RequestNoRoute => {
                 StatusCode::NOT_FOUND
             }
-            Code::EngineNotEnded | Code::EngineRefused | Code::Key(_) | Code::KeyMissing => {
-                StatusCode::CONFLICT
-            }
+            Code::EngineNotEnded
+            | Code::EngineRefused
+            | Code::Key(_)
+            | Code::KeyMissing
+            | Code::SignatureStale => StatusCode::CONFLICT,
             Code::SignatureKey | Code::SignatureMismatch | Code::SignatureMissing => {
                 StatusCode::FORBIDDEN
             }
@@ -185,6 +190,7 @@ impl Code {
             Code::SignatureKey => "Signed by a key that does not sign it",
             Code::SignatureMismatch => "Signed for something else",
             Code::SignatureMissing => "Not signed by whom it must be",
+            Code::SignatureStale => "Signed to replace what was replaced",
             Code::SignalInvalid => "The signal cannot be accepted",
             Code::ViewsBehind => "The views are behind the log",
             Code::ViewsUnreadable => "The views cannot be read",
@@ -242,6 +248,7 @@ impl From<SubmitError> for Problem {
             SubmitError::KeyConflict { .. } => Code::EngineKeyConflict,
             SubmitError::Suspect { .. } => Code::InputSuspect,
             SubmitError::SignatureMismatch => Code::SignatureMismatch,
+            SubmitError::SignatureStale { .. } => Code::SignatureStale,
             SubmitError::SignatureKey => Code::SignatureKey,
             SubmitError::SignatureMissing { .. } => Code::SignatureMissing,
             SubmitError::KeyMissing { .. } => Code::KeyMissing,
@@ -292,6 +299,7 @@ mod tests {
         check(SubmitError::Full, 429);
         check(SubmitError::DiskFull, 507);
         check(SubmitError::SignatureMismatch, 403);
+        check(SubmitError::SignatureStale { signed: 3, last: 9 }, 409);
         check(SubmitError::SignatureKey, 403);
         let agent = "LARS".to_owned();
         check(SubmitError::SignatureMissing { agent }, 403);

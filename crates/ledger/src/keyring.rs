@@ -6,19 +6,24 @@
 //! is valid from the record after the one that brings it, up to the one that ends it.
 //!
 //! Invariants: an event that makes no sense, or is not signed by whom it must be, changes nothing;
-//! no two keys of an agent are valid at one place; no key comes back.
+//! no two keys of an agent are valid at one place; no key comes back; what a key signed counts once.
 //! Not here: whether a record stands where it says and has the body that it says
 //! ([`crate::verify`]), who is trusted ([`crate::trust`]).
 //! Source: `docs/reference/ledger.md`.
 
 mod event;
+mod signers;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::envelope::Envelope;
+use crate::hash::Hash;
 use crate::key::{KeyId, VerifierKey};
-use crate::signature::{self, LOG, OPERATOR, OWNER, RECOVERY, Signature};
+use crate::signature::{self, LOG, OWNER, RECOVERY, Signature};
 use crate::verify::{Problem, ProblemKind};
 
 use event::{Brought, Event};
+use signers::{asked_of, check_signers, fits_subject};
 
 /// A key of an agent, and the places at which it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +40,9 @@ pub struct Tenure {
     pub end: Option<u64>,
     /// Whether it was revoked.
     pub is_revoked: bool,
-    /// The records that it signed, as long as it is the agent's key: a revocation refuses some.
-    signed: Vec<u64>,
+    /// The bodies that it signed, by their hashes, and the records that have them, as long as it is
+    /// the agent's key: none of them counts again, and a revocation refuses some.
+    signed: BTreeMap<Hash, u64>,
 }
 
 impl Tenure {
@@ -121,7 +127,7 @@ impl Keyring {
         for tenure in &mut self.tenures {
             let is_signer = signers.iter().any(|(agent, id)| tenure.is_of(agent, *id));
             if is_signer {
-                tenure.signed.push(seq);
+                tenure.signed.insert(envelope.body_sha256, seq);
             }
         }
         let refused = self.end(seq, &event);
@@ -138,7 +144,7 @@ impl Keyring {
                 first: event.first_place(seq),
                 end: None,
                 is_revoked: false,
-                signed: Vec::new(),
+                signed: BTreeMap::new(),
             });
         }
         refused
@@ -259,9 +265,11 @@ impl Keyring {
         let new = event
             .new_key()
             .filter(|new| new.agent == agent && new.key.id() == id);
-        let key = match new {
-            Some(new) => &new.key,
-            None => self.key_of(agent, id, seq)?,
+        let (key, earlier) = if let Some(new) = new {
+            (&new.key, None)
+        } else {
+            let tenure = self.tenure_of(agent, id, seq)?;
+            (&tenure.key, tenure.signed.get(&envelope.body_sha256))
         };
         let origin = self.origin.as_deref().unwrap_or_default();
         if !signature.is_by(key, origin, envelope.kind, &envelope.body_sha256) {
@@ -269,18 +277,22 @@ impl Keyring {
                 "the signature of {agent}+{id} does not fit"
             )));
         }
+        if let Some(earlier) = earlier {
+            let detail = format!("{agent}+{id} signed the same body for record {earlier}");
+            return Err((ProblemKind::SignatureReplayed, detail));
+        }
         Ok((agent.to_owned(), id))
     }
 
     /// The key that an agent says it signed the record at `seq` with.
-    fn key_of(
+    fn tenure_of(
         &self,
         agent: &str,
         id: KeyId,
         seq: u64,
-    ) -> Result<&VerifierKey, (ProblemKind, String)> {
+    ) -> Result<&Tenure, (ProblemKind, String)> {
         match self.tenures.iter().find(|it| it.is_of(agent, id)) {
-            Some(tenure) if tenure.is_valid_at(seq) => Ok(&tenure.key),
+            Some(tenure) if tenure.is_valid_at(seq) => Ok(tenure),
             Some(_) => {
                 let detail = format!("the key {agent}+{id} is not valid there");
                 Err((ProblemKind::SignatureKey, detail))
@@ -316,14 +328,12 @@ impl Keyring {
         };
         old.end = Some(end);
         old.is_revoked = is_revoked;
-        let signed = std::mem::take(&mut old.signed);
-        let refused = signed.into_iter().filter(|place| *place >= end);
-        let detail = format!(
-            "its key {}+{} was revoked from {end} on",
-            old.agent,
-            old.key.id()
-        );
+        let signed = std::mem::take(&mut old.signed).into_values();
+        let refused: BTreeSet<u64> = signed.filter(|place| *place >= end).collect();
+        let (agent, id) = (&old.agent, old.key.id());
+        let detail = format!("its key {agent}+{id} was revoked from {end} on");
         refused
+            .into_iter()
             .map(|place| problem(place, ProblemKind::SignatureKey, detail.clone()))
             .collect()
     }
@@ -331,67 +341,4 @@ impl Keyring {
 
 fn problem(seq: u64, kind: ProblemKind, detail: String) -> Problem {
     Problem { seq, kind, detail }
-}
-
-/// Whether a record of `kind` may be about `subject`; of what its body says only an event about
-/// keys is asked, for the body is signed with it.
-fn fits_subject(kind: &str, event: &Event, subject: &str) -> bool {
-    match kind {
-        "config.applied" => subject.starts_with("policy:"),
-        "task.changed" => subject.starts_with("task:"),
-        "ask.answered" => subject.starts_with("ask:"),
-        "guard.changed" => subject == "guards",
-        "log.cut" | "log.restored" => subject == "log",
-        _ => event
-            .new_key()
-            .is_some_and(|new| subject.strip_prefix("key:") == Some(new.agent.as_str())),
-    }
-}
-
-/// Whether those who signed are those who must have.
-fn check_signers(
-    kind: &str,
-    event: &Event,
-    signers: &[(String, KeyId)],
-    of_log: &str,
-) -> Result<(), ProblemKind> {
-    let new = event.new_key();
-    let is_new = |(agent, id): &&(String, KeyId)| {
-        new.is_some_and(|new| new.agent == *agent && new.key.id() == *id)
-    };
-    let mut others = signers
-        .iter()
-        .filter(|it| !is_new(it))
-        .map(|(agent, _)| agent.as_str());
-    let has_other = match (event, kind) {
-        (Event::Registered { .. }, _) => others.any(|agent| agent == OPERATOR),
-        (Event::Rotated { new, .. }, _) => others.any(|agent| agent == new.agent),
-        (Event::Revoked { .. }, _) => others.any(|agent| agent == RECOVERY),
-        (_, "log.cut" | "log.restored") => others.any(|agent| agent == of_log),
-        (Event::None | Event::Created { .. }, _) => {
-            others.any(|agent| agent != LOG && agent != RECOVERY)
-        }
-    };
-    let has_new = new.is_none() || signers.iter().any(|it| is_new(&it));
-    let asked = if new.is_some() { 2 } else { 1 };
-    if !has_other || !has_new {
-        Err(ProblemKind::SignatureMissing)
-    } else if signers.len() > asked {
-        Err(ProblemKind::SignatureUnexpected)
-    } else {
-        Ok(())
-    }
-}
-
-/// Who must sign, for people.
-fn asked_of(kind: &str, event: &Event, of_log: &str) -> String {
-    match (event, kind) {
-        (Event::Registered { .. }, _) => "operator and the new key".to_owned(),
-        (Event::Rotated { new, .. }, _) => {
-            format!("{} with the old key and the new one", new.agent)
-        }
-        (Event::Revoked { .. }, _) => "recovery and the new key".to_owned(),
-        (_, "log.cut" | "log.restored") => of_log.to_owned(),
-        (Event::None | Event::Created { .. }, _) => "one agent".to_owned(),
-    }
 }

@@ -239,6 +239,14 @@ impl LedgerMaker {
         self.push(kind, body, sig.as_deref())
     }
 
+    /// An earlier record once more, with its body and its signatures, as whoever has the log can; its
+    /// place.
+    pub fn replay(&mut self, seq: u64) -> u64 {
+        let earlier = self.records[usize::try_from(seq).unwrap()].clone();
+        let envelope = Envelope::decode(&earlier.envelope).unwrap();
+        self.push_stored(envelope.kind, earlier.body.unwrap(), envelope.sig)
+    }
+
     /// Drops a body.
     pub fn prune(&mut self, seq: u64) {
         self.records[usize::try_from(seq).unwrap()].body = None;

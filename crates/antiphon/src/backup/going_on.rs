@@ -87,6 +87,7 @@ impl Signatory {
         let signature = Signature::sign(RECOVERY, key, &signed);
         let signature = signature.map_err(|error| Failure::usage(error.to_string()))?;
         Ok(Some(Presigned {
+            replaces: preview.replaces,
             salt,
             signatures: vec![signature],
         }))

@@ -1,8 +1,8 @@
 //! `antiphon sign`: decisions that are signed elsewhere and submitted later; no data root is needed.
 //!
 //! What is printed is given to `run approve|deny --signed` or `stop … --signed`. It fits one record
-//! of one log, whenever it comes; a guard that has changed since makes another record, and it is
-//! refused.
+//! of one log, once, whenever it comes; a guard that has changed since makes another record, and it
+//! is refused.
 
 pub(crate) mod ask;
 pub(crate) mod stop;

@@ -41,7 +41,10 @@ fn tell(output: Output, status: &Status) -> String {
             "log        {} ({} records, epoch {})",
             status.log, status.records, status.epoch
         ),
-        format!("mode       {}", status.mode),
+        format!(
+            "mode       {} (guards: record {})",
+            status.mode, status.guards_seq
+        ),
         format!("work       {work}"),
         format!("signals    {signals}"),
         format!(

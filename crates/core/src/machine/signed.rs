@@ -71,6 +71,7 @@ pub(super) fn of_policy(state: &State, policy: &Policy) -> Result<Option<Body>, 
         digest: policy.digest(),
         evaluator: EVALUATOR.to_owned(),
         policy: Box::new(RawDocument(text)),
+        replaces: state.changes.policy_seq,
     }))))
 }
 
@@ -96,6 +97,7 @@ pub(super) fn of_control(state: &State, control: &Control) -> Result<Option<Body
             let changed = TaskChanged {
                 by: person(by)?,
                 enabled: *enabled,
+                replaces: state.changes.tasks_seq,
                 task: task.clone(),
             };
             Ok((!is_so).then(|| Body::TaskChanged(Box::new(changed))))
@@ -158,8 +160,12 @@ fn switch_seen(state: &State, switch: Switch, maintenance: bool) -> Option<Body>
 }
 
 fn guards_changed(state: &State, guards: Guards, by: String, reason: &str) -> Option<Body> {
-    let reason = reason.to_owned();
-    let changed = GuardChanged { by, guards, reason };
+    let changed = GuardChanged {
+        by,
+        guards,
+        reason: reason.to_owned(),
+        replaces: state.changes.guards_seq,
+    };
     (guards != state.guards).then(|| Body::GuardChanged(Box::new(changed)))
 }
 

@@ -16,6 +16,8 @@ pub struct GuardChanged {
     /// Why, in the operator's words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The record that it replaces: the last of its kind, 0 for the first.
+    pub replaces: u64,
 }
 
 /// Body of `task.changed`.
@@ -27,6 +29,8 @@ pub struct TaskChanged {
     /// The setting; `None` goes back to the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// The record that it replaces: the last of its kind, 0 for the first.
+    pub replaces: u64,
     /// The task.
     pub task: TaskName,
 }

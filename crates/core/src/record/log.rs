@@ -91,6 +91,8 @@ pub struct ConfigApplied {
     pub evaluator: String,
     /// The whole canonical policy.
     pub policy: Box<RawDocument>,
+    /// The record that it replaces: the last of its kind, 0 for the first.
+    pub replaces: u64,
 }
 
 /// JSON that is carried as it is.

@@ -1,5 +1,9 @@
 //! Which records are signed, about what and by whom; a record of any other kind is never signed.
 //!
+//! Invariant: no two records of a log have one signed body, so that no signature fits twice. What can be
+//! said again names the record that it replaces ([`Body::replaces`]); the rest names what ends with it: an
+//! ask, a key, an epoch.
+//!
 //! Out: making and checking signatures, which is the engine's and `antiphon-ledger`'s. Source:
 //! `docs/reference/ledger.md`, "Signatures on records".
 
@@ -88,6 +92,39 @@ impl Body {
             | Body::LetterParked(_)
             | Body::LettersPurged(_)
             | Body::LogCreated(_)
+            | Body::OwnerStarted(_)
+            | Body::ReportRefused(_)
+            | Body::RunCancelled(_)
+            | Body::RunLeased(_)
+            | Body::RunPlanned(_)
+            | Body::RunReplanned(_)
+            | Body::RunReturned(_)
+            | Body::RunSettled(_)
+            | Body::RunStopping(_)
+            | Body::SignalAccepted(_)
+            | Body::SnapshotTaken(_) => None,
+        }
+    }
+
+    /// The record that it says to replace: the last of its kind, 0 for the first; `None` when bodies of
+    /// its kind say nothing of that.
+    #[must_use]
+    pub fn replaces(&self) -> Option<u64> {
+        match self {
+            Body::ConfigApplied(body) => Some(body.replaces),
+            Body::GuardChanged(body) => Some(body.replaces),
+            Body::TaskChanged(body) => Some(body.replaces),
+            Body::AskAnswered(_)
+            | Body::BreakerChanged(_)
+            | Body::ClockJumped(_)
+            | Body::KeyRegistered(_)
+            | Body::KeyRevoked(_)
+            | Body::KeyRotated(_)
+            | Body::LetterParked(_)
+            | Body::LettersPurged(_)
+            | Body::LogCreated(_)
+            | Body::LogCut(_)
+            | Body::LogRestored(_)
             | Body::OwnerStarted(_)
             | Body::ReportRefused(_)
             | Body::RunCancelled(_)

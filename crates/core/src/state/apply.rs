@@ -66,7 +66,10 @@ impl State {
                 self.owner_started(body);
                 Ok(())
             }
-            Body::ConfigApplied(body) => self.config_applied(body),
+            Body::ConfigApplied(body) => {
+                replace(&mut self.changes.policy_seq, record, body.replaces)?;
+                self.config_applied(body)
+            }
             Body::SignalAccepted(body) => self.signal_accepted(record, body),
             Body::AskAnswered(body) => {
                 let open = self.asks.remove(&body.ask).ok_or("there is no such ask")?;
@@ -88,6 +91,7 @@ impl State {
             Body::RunSettled(body) => self.run_settled(body),
             Body::RunCancelled(body) => self.run_cancelled(body),
             Body::GuardChanged(body) => {
+                replace(&mut self.changes.guards_seq, record, body.replaces)?;
                 self.guards = body.guards;
                 Ok(())
             }
@@ -107,6 +111,7 @@ impl State {
                 Ok(())
             }
             Body::TaskChanged(body) => {
+                replace(&mut self.changes.tasks_seq, record, body.replaces)?;
                 self.task_changed(body);
                 Ok(())
             }
@@ -182,4 +187,14 @@ impl State {
         };
         self.letters.insert(body.id, letter);
     }
+}
+
+/// `record` is the `last` of its kind from now on, in the place of the one that it says to replace: so
+/// nobody's word counts twice.
+fn replace(last: &mut u64, record: &Record, replaces: u64) -> Result<(), &'static str> {
+    if replaces != *last {
+        return Err("it replaces another record than the last of its kind");
+    }
+    *last = record.seq;
+    Ok(())
 }

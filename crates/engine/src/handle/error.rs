@@ -34,6 +34,15 @@ pub enum SubmitError {
     /// What came signed is not what would be recorded, or not signed so.
     #[error("the signature does not fit what would be recorded")]
     SignatureMismatch,
+    /// What came signed replaces a record that another has replaced: it was recorded before, or came
+    /// too late.
+    #[error("it was signed to replace record {signed}, and record {last} stands there now")]
+    SignatureStale {
+        /// The record that it says to replace.
+        signed: u64,
+        /// The last record of its kind.
+        last: u64,
+    },
     /// It is signed by a key that is not valid now, or by whom it must not be.
     #[error("it is signed by a key that is not valid now, or by an agent that does not sign it")]
     SignatureKey,
@@ -68,6 +77,7 @@ impl SubmitError {
             SubmitError::KeyConflict { .. } => "engine.key_conflict",
             SubmitError::Suspect { .. } => "input.suspect",
             SubmitError::SignatureMismatch => "signature.mismatch",
+            SubmitError::SignatureStale { .. } => "signature.stale",
             SubmitError::SignatureKey => "signature.key",
             SubmitError::SignatureMissing { .. } => "signature.missing",
             SubmitError::KeyMissing { .. } => "key.missing",
@@ -91,6 +101,7 @@ impl SubmitError {
             SubmitError::KeyConflict { .. }
             | SubmitError::Suspect { .. }
             | SubmitError::SignatureMismatch
+            | SubmitError::SignatureStale { .. }
             | SubmitError::SignatureKey
             | SubmitError::SignatureMissing { .. }
             | SubmitError::KeyMissing { .. }

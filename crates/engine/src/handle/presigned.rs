@@ -19,6 +19,8 @@ use super::{Answered, Handle, Purpose, Request, SubmitError};
 /// Signatures that were made before the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presigned {
+    /// The record that the body says to replace, when it says so.
+    pub replaces: Option<u64>,
     /// The salt of the body that was signed.
     pub salt: [u8; SALT_BYTES],
     /// The signatures, in any order. Where one is left out, the program signs if it holds the key.
@@ -36,6 +38,8 @@ pub struct Preview {
     pub subject: String,
     /// Its body, canonical JSON.
     pub body: String,
+    /// The record that the body says to replace, when it says so.
+    pub replaces: Option<u64>,
     /// The keys that must sign it; another agent may sign in the place of `operator` or `owner` what it
     /// did itself.
     pub keys: Vec<KeyText>,
@@ -73,7 +77,8 @@ impl Handle {
     ///
     /// # Errors
     /// [`SubmitError::SignatureMismatch`] when the body or the subject that was signed is not the one
-    /// that would be recorded, [`SubmitError::SignatureKey`] for a key that is not valid now,
+    /// that would be recorded, [`SubmitError::SignatureStale`] when it was signed to replace a record
+    /// that another has replaced, as all that was recorded once, [`SubmitError::SignatureKey`] for a key that is not valid now,
     /// [`SubmitError::SignatureMissing`] when an agent that must sign has not: nothing has changed.
     ///
     /// # Cancel safety

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use antiphon_core::guard::Guards;
 use antiphon_core::id::{Digest, Id};
+use antiphon_core::state::Changes;
 use antiphon_core::time::LogTime;
 use tokio::sync::Notify;
 
@@ -24,6 +25,8 @@ pub struct Status {
     pub pruned_to: u64,
     /// The guards.
     pub guards: Guards,
+    /// The last records that changed what may run.
+    pub changes: Changes,
     /// The policy in force.
     pub policy: Digest,
     /// Why the last reload was refused, if it was.
@@ -66,6 +69,7 @@ impl Status {
             time: LogTime::default(),
             pruned_to: 0,
             guards: Guards::default(),
+            changes: Changes::default(),
             policy: Digest([0; 32]),
             reload_error: None,
             admission: Ok(()),

@@ -116,6 +116,7 @@ impl Turn {
             time: state.time,
             pruned_to: self.pruner.pruned_to(),
             guards: state.guards,
+            changes: state.changes,
             policy: state.policy.unwrap_or(Digest([0; 32])),
             reload_error: self.board.notes.reload_error(),
             admission: match self.board.notes.refuses_signals() {

@@ -19,6 +19,7 @@ mod policy;
 mod prune;
 mod read;
 mod recovery;
+mod replay;
 mod ring;
 mod rotation;
 mod signatures;

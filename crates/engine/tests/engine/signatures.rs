@@ -23,7 +23,7 @@ use super::ring::{
 };
 use super::support::{Running, World, plain, policy, settle, signal};
 
-fn set_task(enabled: bool, by: &str) -> Control {
+pub(crate) fn set_task(enabled: bool, by: &str) -> Control {
     Control::SetTask {
         task: TaskName::new("work").unwrap(),
         enabled: Some(enabled),
@@ -226,7 +226,7 @@ async fn a_signature_that_was_moved_to_another_record_does_not_fit() {
 }
 
 /// An owner that runs with an agent LARS who holds its own key.
-async fn with_lars(world: &World) -> (Running, AgentKey) {
+pub(crate) async fn with_lars(world: &World) -> (Running, AgentKey) {
     let running = world.start(asking()).await;
     let lars = world.keys.apart(&world.options.origin, "LARS");
     let control = register("LARS", &lars.text(), false);
@@ -301,7 +301,7 @@ async fn an_agent_puts_a_policy_in_force_and_stops_work_with_its_own_key() {
 }
 
 /// Submits `control` with `signed`, which is refused with `code`, and nothing has changed.
-async fn check_refused(
+pub(crate) async fn check_refused(
     world: &World,
     running: &Running,
     control: Control,

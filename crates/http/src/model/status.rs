@@ -29,6 +29,10 @@ pub struct Status {
     pub killswitch: String,
     /// Whether `maintenance_mode` is there.
     pub maintenance: bool,
+    /// The record that changed the guards last; 0 while none has.
+    pub guards_seq: u64,
+    /// The record that turned a task on or off last; 0 while none has.
+    pub tasks_seq: u64,
     /// Whether signals are accepted.
     pub accepts_signals: bool,
     /// The code of why signals are not accepted.

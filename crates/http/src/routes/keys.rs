@@ -63,14 +63,14 @@ pub(crate) async fn signed(
 ) -> Result<Json<Done>, Problem> {
     let body = Body::decode(&record.kind, 1, record.body.get().as_bytes());
     let body = body.map_err(|error| Code::RequestMalformed.problem(error.to_string()))?;
+    let presigned = presigned(&record, body.replaces())?;
     let control = control(body, &peer)?;
-    let presigned = presigned(&record)?;
     state.handle.control_signed(control, presigned).await?;
     Ok(Json(Done { changed: true }))
 }
 
 /// The signatures of a record, with the salt that they cover.
-fn presigned(record: &SignedRecord) -> Result<Presigned, Problem> {
+fn presigned(record: &SignedRecord, replaces: Option<u64>) -> Result<Presigned, Problem> {
     let is_hex = |text: &str| text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit());
     let salt = Some(record.salt.as_str()).filter(|salt| is_hex(salt));
     let salt = salt.and_then(|salt| u128::from_str_radix(salt, 16).ok());
@@ -80,6 +80,7 @@ fn presigned(record: &SignedRecord) -> Result<Presigned, Problem> {
     let signatures = record.signatures.iter().map(|text| text.parse());
     let signatures = signatures.collect::<Result<Vec<Signature>, _>>();
     Ok(Presigned {
+        replaces,
         salt: salt.to_be_bytes(),
         signatures: signatures
             .map_err(|error| Code::RequestMalformed.problem(error.to_string()))?,

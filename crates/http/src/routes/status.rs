@@ -40,6 +40,8 @@ pub(crate) async fn status(State(state): State<AppState>) -> Json<model::Status>
         stopped_because: status.guards.reason().map(str::to_owned),
         killswitch: switch(status.guards.switch).to_owned(),
         maintenance: status.guards.maintenance,
+        guards_seq: status.changes.guards_seq,
+        tasks_seq: status.changes.tasks_seq,
         accepts_signals: status.admission.is_ok(),
         refused_because: status.admission.err().map(str::to_owned),
         policy: status.policy.to_string(),

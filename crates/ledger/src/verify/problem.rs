@@ -54,6 +54,8 @@ pub enum ProblemKind {
     SignatureInvalid,
     /// The key of a signature was not valid there.
     SignatureKey,
+    /// The key of a signature has signed the same body for an earlier record.
+    SignatureReplayed,
     /// A record that must be signed is not, or not by whom it must be.
     SignatureMissing,
     /// A record is signed that must not be, or by whom it must not be.
@@ -113,6 +115,7 @@ impl ProblemKind {
             Self::KeyUnknown => "key.unknown",
             Self::SignatureInvalid => "signature.invalid",
             Self::SignatureKey => "signature.key",
+            Self::SignatureReplayed => "signature.replayed",
             Self::SignatureMissing => "signature.missing",
             Self::SignatureUnexpected => "signature.unexpected",
             Self::TreeRoot => "tree.root",

@@ -433,3 +433,42 @@ fn a_moved_signature_fits_nowhere_else() {
         Some(("signature.unexpected", Some(2)))
     );
 }
+
+#[test]
+fn a14_what_a_key_signed_counts_once() {
+    let mut maker = maker();
+    maker.register("FINN");
+    let first = maker.guard_changed("FINN");
+    let asked = maker.ask_answered(OPERATOR);
+    let (second, third) = (maker.replay(first), maker.replay(asked));
+    let rotated = maker.rotate("FINN");
+    let late = maker.replay(first);
+    assert_eq!(
+        told(&audit(&maker, None)),
+        [
+            ("signature.replayed", Some(second)),
+            ("signature.replayed", Some(third)),
+            ("signature.key", Some(late)),
+        ]
+    );
+    // That it came again is no second signature of the key's, which its revocation would refuse.
+    let mut maker = maker_up_to(&maker, rotated);
+    maker.revoke("FINN", second);
+    let revoked = told(&audit(&maker, None));
+    assert_eq!(
+        revoked,
+        [
+            ("signature.replayed", Some(second)),
+            ("signature.replayed", Some(third)),
+        ]
+    );
+}
+
+/// The log as it stands before the record at `size`.
+fn maker_up_to(maker: &LedgerMaker, size: u64) -> LedgerMaker {
+    let mut shorter = self::maker();
+    shorter.register("FINN");
+    let records = maker.records().iter().take(usize::try_from(size).unwrap());
+    *shorter.records_mut() = records.cloned().collect();
+    shorter
+}

@@ -225,6 +225,7 @@ pub fn policy() -> Projected {
         digest,
         evaluator: "cel".to_owned(),
         policy: Box::new(policy),
+        replaces: 0,
     };
     projected(0, Body::ConfigApplied(Box::new(body)))
 }

@@ -142,6 +142,7 @@ impl AgentKey {
 pub fn presigned(preview: &Preview, keys: &[&AgentKey]) -> Presigned {
     let salt = [0x5a; SALT_BYTES];
     Presigned {
+        replaces: preview.replaces,
         salt,
         signatures: keys.iter().map(|key| key.sign(preview, salt)).collect(),
     }

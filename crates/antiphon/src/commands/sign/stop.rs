@@ -1,7 +1,7 @@
 //! `antiphon sign stop`: the operator's mode.
 //!
 //! The record holds every guard, so whoever signs says what the guard files are: nothing is there
-//! unless the options say so.
+//! unless the options say so. It names the record that it replaces, so that it counts once.
 
 use antiphon_core::guard::{Guards, Mode, Switch};
 use antiphon_core::record::{Body, GuardChanged};
@@ -19,6 +19,9 @@ pub(crate) struct Arguments {
     /// Why, for the log
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
+    /// The record that changed the guards last, as `antiphon status` shows it
+    #[arg(long, value_name = "SEQ")]
+    replaces: u64,
     /// The file `maintenance_mode` is there
     #[arg(long)]
     maintenance: bool,
@@ -58,7 +61,11 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         },
     };
     print(context, &arguments.signer, |by| {
-        let reason = arguments.reason.clone();
-        Body::GuardChanged(Box::new(GuardChanged { by, guards, reason }))
+        Body::GuardChanged(Box::new(GuardChanged {
+            by,
+            guards,
+            reason: arguments.reason.clone(),
+            replaces: arguments.replaces,
+        }))
     })
 }

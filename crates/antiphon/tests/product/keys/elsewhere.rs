@@ -53,6 +53,13 @@ fn sign(site: &Site, name: &str, arguments: &[&str]) -> PathBuf {
     file
 }
 
+/// A change of the guards that the record `replaces` changed last.
+fn sign_stop(site: &Site, name: &str, words: &[&str], replaces: u64, key: &Path) -> PathBuf {
+    let replaces = replaces.to_string();
+    let rest = ["--replaces", &replaces, "--key", text(key)];
+    sign(site, name, &[&["stop"], words, &rest].concat())
+}
+
 fn signatures(site: &Site, kind: &str) -> Vec<Value> {
     let owner = site.serve();
     let records = owner.status()["records"].as_u64().unwrap();
@@ -107,9 +114,8 @@ fn a_stop_that_was_signed_elsewhere_stops_and_one_for_other_guards_is_refused() 
     let key = generate(&site, "VEGA", "vega.key");
     register(&site, "VEGA", &key).must(0);
     let owner = site.serve();
-    let pause = sign(&site, "pause.json", &["stop", "pause", "--key", text(&key)]);
-    let other = ["stop", "kill", "--maintenance", "--key", text(&key)];
-    let other = sign(&site, "other.json", &other);
+    let pause = sign_stop(&site, "pause.json", &["pause"], 0, &key);
+    let other = sign_stop(&site, "other.json", &["kill", "--maintenance"], 0, &key);
     site.run(&["stop", "kill", "--signed", text(&other)])
         .must(4);
     assert_eq!(owner.status()["mode"], "normal");
@@ -119,6 +125,27 @@ fn a_stop_that_was_signed_elsewhere_stops_and_one_for_other_guards_is_refused() 
     owner.stop();
     let sig = signatures(&site, "guard.changed");
     assert!(sig[0][0].as_str().unwrap().starts_with("VEGA+"), "{sig:?}");
+    site.verify();
+}
+
+#[test]
+fn a14_a_signed_resume_opens_the_gate_once() {
+    let (site, _recovery) = recoverable("");
+    let key = generate(&site, "VEGA", "vega.key");
+    register(&site, "VEGA", &key).must(0);
+    let guards_seq = || site.ask_one(&["status"])["guards_seq"].as_u64().unwrap();
+    let submit = |word, signed: &Path| site.run(&["stop", word, "--signed", text(signed)]);
+    let pause = sign_stop(&site, "pause.json", &["pause"], guards_seq(), &key);
+    submit("pause", &pause).must(0);
+    let resume = sign_stop(&site, "resume.json", &["resume"], guards_seq(), &key);
+    submit("resume", &resume).must(0);
+    site.run(&["stop", "kill"]).must(0);
+    submit("resume", &resume).must_refuse(4, "signature.stale");
+    submit("pause", &pause).must_refuse(4, "signature.stale");
+    let owner = site.serve();
+    submit("resume", &resume).must_refuse(4, "signature.stale");
+    assert_eq!(owner.status()["mode"], "kill");
+    owner.stop();
     site.verify();
 }
 
@@ -144,7 +171,7 @@ fn f24_an_agent_rotates_its_key_with_both_files_and_the_old_one_is_refused() {
     rotate(&old, &new).must(0);
     rotate(&old, &new).must(4);
     let stop = |key: &Path, name| {
-        let signed = sign(&site, name, &["stop", "pause", "--key", text(key)]);
+        let signed = sign_stop(&site, name, &["pause"], 0, key);
         site.run(&["stop", "pause", "--signed", text(&signed)])
     };
     stop(&old, "old.json").must(4);

@@ -84,6 +84,7 @@ fn log() -> Vec<Body> {
             policy: Box::new(RawDocument(
                 RawValue::from_string(policy.to_owned()).unwrap(),
             )),
+            replaces: 0,
         })),
         Body::ClockJumped(Box::new(ClockJumped {
             by_ms: -259_200_000,
@@ -408,12 +409,14 @@ fn guards() -> Vec<Body> {
                 switch,
             },
             reason: reason.to_owned(),
+            replaces: 41,
         }))
     };
     let task = |enabled: Option<bool>| {
         Body::TaskChanged(Box::new(TaskChanged {
             by: by(),
             enabled,
+            replaces: 40,
             task: task_name("work"),
         }))
     };

@@ -137,6 +137,11 @@ impl Signing {
             asked.try_for_each(|place| self.can_sign(place))?;
             return Ok(None);
         };
+        if let (Some(signed), Some(last)) = (presigned.replaces, body.replaces())
+            && signed != last
+        {
+            return Err(SubmitError::SignatureStale { signed, last });
+        }
         let body_sha256 = hash_of(&body, &presigned.salt)?;
         let mut waiting: Vec<&Signature> = presigned.signatures.iter().collect();
         let mut signatures = Vec::with_capacity(places.len());
@@ -178,6 +183,7 @@ impl Signing {
             origin: self.keys.origin.clone(),
             kind: body.kind(),
             body: json_of(body)?,
+            replaces: body.replaces(),
             keys: places.iter().map(|place| place.key.clone()).collect(),
             subject: subject.text,
         })

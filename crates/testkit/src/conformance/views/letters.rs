@@ -66,6 +66,7 @@ fn events(open: Open<'_>) {
             by: "me".to_owned(),
             guards: Guards::default(),
             reason: String::new(),
+            replaces: 0,
         };
         projected(seq, Body::GuardChanged(Box::new(body)))
     };

@@ -102,6 +102,60 @@ pub(crate) const KINDS: &[Kind] = &[
         },
     },
     Kind {
+        name: "signature: with its body, once more",
+        expected: Some("signature.replayed"),
+        damage: |case| {
+            let seq = case.log.guard_changed(OPERATOR);
+            case.log.guard_changed(OPERATOR);
+            case.log.replay(seq);
+        },
+    },
+    Kind {
+        name: "signature: of an answer, once more",
+        expected: Some("signature.replayed"),
+        damage: |case| {
+            let seq = case.log.ask_answered(OPERATOR);
+            case.log.replay(seq);
+        },
+    },
+    Kind {
+        name: "signature: of a cut, once more",
+        expected: Some("signature.replayed"),
+        damage: |case| {
+            let seq = case.log.cut();
+            case.log.plain();
+            case.log.replay(seq);
+        },
+    },
+    Kind {
+        name: "signature: with its body, once more behind a rotation",
+        expected: Some("signature.key"),
+        damage: |case| {
+            let seq = case.log.guard_changed(OPERATOR);
+            case.log.rotate(OPERATOR);
+            case.log.replay(seq);
+        },
+    },
+    Kind {
+        name: "signature: with its body, in another's name",
+        expected: Some("signature.invalid"),
+        damage: |case| {
+            let seq = case.log.guard_changed(OPERATOR);
+            let again = case.log.replay(seq);
+            let key = |agent: &str| format!("{agent}+{}", case.log.key(agent).verifier().id());
+            let (from, to) = (key(OPERATOR), key(OWNER));
+            case.edit(again, &from, &to);
+        },
+    },
+    Kind {
+        name: "signature: of the same words, made anew",
+        expected: None,
+        damage: |case| {
+            guard(case, &[OPERATOR]);
+            guard(case, &[OPERATOR]);
+        },
+    },
+    Kind {
         name: "signature: of another form",
         expected: Some("signature.invalid"),
         damage: |case| {
