@@ -7,6 +7,8 @@
 pub mod error;
 mod key;
 mod keys;
+#[cfg(test)]
+mod reference;
 pub mod schema;
 mod sections;
 mod table;

@@ -1,6 +1,6 @@
 //! Every key of the configuration: name, kind, default and meaning, once.
 //!
-//! In: the table. Out: reading a file by it ([`super::table`]), the JSON Schema made of it
+//! In: the table. Out: reading a file by it ([`super::table`]), the reference that people read, the JSON Schema made of it
 //! ([`super::schema`]). A key that is not here is refused by the loader.
 
 use antiphon_core::limits::{ATTEMPTS_MAX, PRIORITY_MAX, RATE_LIMIT_MAX, SLOTS_MAX};
@@ -122,7 +122,7 @@ pub(crate) const INTENT: &[Key] = &[
     may(
         "facts",
         Kind::Expression,
-        "The facts, over data, id, type, intent and file; else data.",
+        "The facts, over data, id, type, priority, intent and file; else data.",
     ),
 ];
 
