@@ -8,22 +8,26 @@
 
 mod account;
 mod arena;
+mod changes;
 mod disk;
 mod fail_points;
 mod load;
+mod rotations;
 mod settlement;
 mod steps;
+mod tenures;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use account::Account;
 use arena::Arena;
 use load::Load;
+pub(crate) use rotations::run as rotate;
 use settlement::{check_export, settle, verify_log};
 
 use crate::binary;
@@ -48,6 +52,9 @@ pub(crate) struct Options {
     /// Cut the power of the owner's disk so many times (needs root)
     #[arg(long)]
     pub(crate) power_cuts: Option<u32>,
+    /// Kill the owner so many times while keys are rotated and revoked instead
+    #[arg(long)]
+    pub(crate) rotations: Option<u32>,
     /// Kill, fail and hold up the owner at each step of persistence instead
     #[arg(long)]
     pub(crate) fail_points: bool,
@@ -130,19 +137,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.fail_points {
         return fail_points::run(&built, &options.step, seed);
     }
+    let plant = options.control.map(Control::plant);
+    let trial = |death, crashes| Trial {
+        binary: &built,
+        plant,
+        death,
+        crashes,
+        verify_every: options.verify_every.max(1),
+        seed,
+    };
+    if let Some(kills) = options.rotations {
+        let broken = || format!("promises were broken (seed {seed})");
+        return rotate(&trial(Death::Kill, kills)).with_context(broken);
+    }
     let mut findings = Vec::new();
     for (death, crashes) in plan(options) {
-        let plant = options.control.map(Control::plant);
-        let verify_every = options.verify_every.max(1);
-        let trial = Trial {
-            binary: &built,
-            plant,
-            death,
-            crashes,
-            verify_every,
-            seed,
-        };
-        let finding = trial.run()?;
+        let finding = trial(death, crashes).run()?;
         finding.print()?;
         findings.push(finding);
     }
@@ -311,6 +321,19 @@ mod tests {
     #[test]
     fn f2_an_owner_killed_at_any_instant_loses_nothing_and_starts_nothing_twice() {
         check(Death::Kill, 10);
+    }
+
+    #[test]
+    fn f24_one_key_of_each_agent_is_valid_whenever_an_owner_is_killed_while_they_change() {
+        let trial = Trial {
+            binary: &binary::debug().unwrap(),
+            plant: None,
+            death: Death::Kill,
+            crashes: 8,
+            verify_every: 1,
+            seed: fresh_seed(),
+        };
+        rotate(&trial).unwrap();
     }
 
     /// Needs root, to mount an image whose power can be cut.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::binary::{PLANT_VARIABLE, cargo_with_faults, with_faults};
-use crate::crash::{Death, Trial};
+use crate::crash::{self, Death, Trial};
 use crate::process::{output_of, passes_within};
 use crate::random::fresh_seed;
 
@@ -52,6 +52,8 @@ enum Suite {
     Kills(u32),
     /// The crash harness with so many power cuts.
     PowerCuts(u32),
+    /// The crash harness with so many kills while keys are rotated and revoked.
+    Rotations(u32),
 }
 
 const MUTANTS: &[Mutant] = &[
@@ -144,6 +146,11 @@ const MUTANTS: &[Mutant] = &[
             package: "antiphon-ledger",
             filter: "keys::",
         },
+    },
+    Mutant {
+        name: "rotated_key_not_on_disk",
+        breaks: "a key is on disk before its record is asked for",
+        caught_by: Suite::Rotations(10),
     },
     Mutant {
         name: "node_hashed_as_leaf",
@@ -277,14 +284,22 @@ impl Suite {
             Suite::Tests { package, filter } => format!("the tests {filter} of {package}"),
             Suite::Kills(times) => format!("{times} kills"),
             Suite::PowerCuts(times) => format!("{times} power cuts"),
+            Suite::Rotations(times) => format!("{times} kills while keys change"),
         }
     }
 
     fn passes(self, binary: &Path, plant: Option<&'static str>) -> Result<bool> {
         match self {
             Suite::Tests { package, filter } => tests_pass(package, filter, plant),
-            Suite::Kills(times) => survives(binary, plant, Death::Kill, times),
-            Suite::PowerCuts(times) => survives(binary, plant, Death::PowerCut, times),
+            Suite::Kills(times) => survives(&trial(binary, plant, Death::Kill, times)),
+            Suite::PowerCuts(times) => survives(&trial(binary, plant, Death::PowerCut, times)),
+            Suite::Rotations(times) => {
+                let rotated = crash::rotate(&trial(binary, plant, Death::Kill, times));
+                if let Err(error) = &rotated {
+                    println!("  {error:#}");
+                }
+                Ok(rotated.is_ok())
+            }
         }
     }
 }
@@ -303,22 +318,24 @@ fn tests_pass(package: &str, filter: &str, plant: Option<&str>) -> Result<bool> 
     passes_within(TESTS_MAX, &mut command)
 }
 
-fn survives(
-    binary: &Path,
+fn trial<'a>(
+    binary: &'a Path,
     plant: Option<&'static str>,
     death: Death,
     crashes: u32,
-) -> Result<bool> {
-    let seed = fresh_seed();
-    let finding = Trial {
+) -> Trial<'a> {
+    Trial {
         binary,
         plant,
         death,
         crashes,
         verify_every: 1,
-        seed,
+        seed: fresh_seed(),
     }
-    .run()?;
+}
+
+fn survives(trial: &Trial<'_>) -> Result<bool> {
+    let finding = trial.run()?;
     for (kind, fault) in &finding.account.faults {
         println!("  {kind}: {}", fault.examples.join("; "));
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -56,7 +56,7 @@ impl Site {
 
     /// Runs one command and reads the JSON that it prints: one document or many.
     pub(crate) fn ask(&self, arguments: &[&str]) -> Result<Vec<Value>> {
-        let bytes = output_of(self.command(arguments).args(["--output", "json"]))?;
+        let bytes = output_of(&mut self.json_command(arguments))?;
         serde_json::Deserializer::from_slice(&bytes)
             .into_iter::<Value>()
             .map(|value| value.context("antiphon printed no JSON"))
@@ -67,8 +67,21 @@ impl Site {
             .collect()
     }
 
+    /// Runs one command that prints JSON to its end, whatever that is.
+    pub(crate) fn output(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = self.json_command(arguments);
+        let output = command.stdin(Stdio::null()).output();
+        output.context("antiphon could not be started")
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.root.join("antiphon.sock")
+    }
+
+    fn json_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.args(["--output", "json"]);
+        command
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -77,6 +90,8 @@ impl Site {
             .args(arguments)
             .arg("--root")
             .arg(&self.root)
+            // What a verifier remembers of this log dies with it.
+            .env("XDG_STATE_HOME", self.log.with_file_name("state"))
             .env_remove(PLANT_VARIABLE)
             .env_remove(FAIL_POINT_VARIABLE);
         if let Some(plant) = self.plant {
@@ -105,14 +120,25 @@ pub(crate) struct Owner {
 impl Owner {
     /// Waits until it answers on its socket.
     pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
+        match self.answers_or_ends()? {
+            None => Ok(()),
+            Some(status) => bail!(
+                "the owner ended ({status}) before it was ready:\n{}",
+                tail(&self.log)
+            ),
+        }
+    }
+
+    /// Waits until it answers on its socket; how it ended, if it did so before.
+    pub(crate) fn answers_or_ends(&mut self) -> Result<Option<ExitStatus>> {
         let mut last = String::new();
         let ready = until("the owner answers", READY_MAX, || {
             if let Some(status) = self.child.try_wait()? {
-                bail!("the owner ended ({status}) before it was ready");
+                return Ok(Some(Some(status)));
             }
             let answer = Connection::open(&self.socket).and_then(|mut it| it.get("/readyz"));
             last = match answer {
-                Ok(answer) if answer.status == 200 => return Ok(Some(())),
+                Ok(answer) if answer.status == 200 => return Ok(Some(None)),
                 Ok(answer) => format!(
                     "{} {}",
                     answer.status,

@@ -15,6 +15,8 @@ use crate::{bench, binary, crash, tools};
 
 /// Kills of the crash harness.
 const CYCLES: u32 = 200;
+/// Kills of an owner whose keys are replaced all the while.
+const ROTATIONS: u32 = 25;
 /// Power cuts, where a disk can be mounted.
 const POWER_CUTS: u32 = 10;
 
@@ -55,6 +57,7 @@ pub(crate) fn run() -> Result<()> {
     if let Some(binary) = &built {
         tally.step("demo", || demo(binary));
         tally.step("crash: kills", || crashes(binary, Some(CYCLES), None));
+        tally.step("crash: rotations", || rotations(binary));
         if tools::is_root() {
             tally.step("crash: power cuts", || {
                 crashes(binary, None, Some(POWER_CUTS))
@@ -187,6 +190,15 @@ fn crashes(binary: &std::path::Path, cycles: Option<u32>, cuts: Option<u32>) -> 
         cycles,
         power_cuts: cuts,
         verify_every: 1,
+        binary: Some(binary.to_owned()),
+        ..crash::Options::default()
+    };
+    crash::run(&options).map(|()| Count::ONE)
+}
+
+fn rotations(binary: &std::path::Path) -> Result<Count> {
+    let options = crash::Options {
+        rotations: Some(ROTATIONS),
         binary: Some(binary.to_owned()),
         ..crash::Options::default()
     };

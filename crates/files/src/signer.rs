@@ -56,6 +56,12 @@ impl KeySigner {
         }
         let made = self.keys.make(name)?;
         let key = text_of(made.verifier())?;
+        #[cfg(antiphon_plant)]
+        if antiphon_engine::plant::is("rotated_key_not_on_disk")
+            && held.keys().any(|key| key.name() == name)
+        {
+            self.keys.remove(made.verifier().id())?;
+        }
         held.insert(key.clone(), made);
         Ok(key)
     }

@@ -22,7 +22,7 @@ pub(crate) struct Arena {
     pub(crate) sink: PathBuf,
     pub(crate) disk: Option<Disk>,
     // Last, so that the disk is unmounted before its folder goes.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Arena {
@@ -63,8 +63,13 @@ impl Arena {
             site,
             sink,
             disk,
-            _directory: directory,
+            directory,
         })
+    }
+
+    /// A folder beside the root, which no crash can touch.
+    pub(crate) fn outside(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Lets owners prune bodies: almost at once while a fail-point is armed.

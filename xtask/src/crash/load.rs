@@ -282,8 +282,9 @@ fn facts(key: &str, number: u64) -> String {
     format!(r#"{{"key":"{key}","work":{work},"loud":{loud},"filler":"{filler}"}}"#)
 }
 
-fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
+/// The end of a thread.
+pub(super) fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
     thread
         .join()
-        .unwrap_or_else(|_panic| bail!("a producer panicked"))
+        .unwrap_or_else(|_panic| bail!("a thread of the load panicked"))
 }

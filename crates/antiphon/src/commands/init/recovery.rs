@@ -52,7 +52,11 @@ pub(super) fn make(
         return if is_asked_for {
             Err(Failure::Usage {
                 message: "the log of this root has begun: its origin and its keys stand".to_owned(),
-                hint: Some("antiphon key register recovery --generate-to FILE".to_owned()),
+                hint: Some(
+                    "a recovery key that it has is replaced by another: antiphon key rotate recovery \
+                     --key FILE --new FILE"
+                        .to_owned(),
+                ),
             })
         } else {
             Ok(None)
