@@ -1,7 +1,8 @@
 //! Every key of the configuration: name, kind, default and meaning, once.
 //!
-//! In: the table. Out: reading a file by it ([`super::table`]), the reference that people read, the JSON Schema made of it
-//! ([`super::schema`]). A key that is not here is refused by the loader.
+//! In: the table. Out: reading a file by it ([`super::table`]), the JSON Schema made of it
+//! ([`super::schema`]), the reference for people (`docs/reference/configuration.md`). A key that is
+//! not here is refused by the loader.
 
 use antiphon_core::limits::{ATTEMPTS_MAX, PRIORITY_MAX, RATE_LIMIT_MAX, SLOTS_MAX};
 

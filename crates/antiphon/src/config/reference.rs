@@ -26,18 +26,13 @@ fn sections(path: &str, heading: &str, keys: &[Key], into: &mut Vec<String>) {
     into.push(text);
     for key in keys {
         let path = format!("{path}{}", key.name);
-        match key.kind {
-            Kind::Table(keys) if path.contains('.') => {
-                sections(&format!("{path}."), &format!("### `{path}`"), keys, into);
-            }
-            Kind::Table(keys) => {
-                sections(&format!("{path}."), &format!("## `[{path}]`"), keys, into)
-            }
-            Kind::Tables(keys) => {
-                sections(&format!("{path}."), &format!("## `[[{path}]]`"), keys, into);
-            }
-            _ => {}
-        }
+        let (heading, keys) = match key.kind {
+            Kind::Table(keys) if path.contains('.') => (format!("### `{path}`"), keys),
+            Kind::Table(keys) => (format!("## `[{path}]`"), keys),
+            Kind::Tables(keys) => (format!("## `[[{path}]]`"), keys),
+            _ => continue,
+        };
+        sections(&format!("{path}."), &heading, keys, into);
     }
 }
 
