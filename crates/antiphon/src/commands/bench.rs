@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     /// append, start: records that the root holds before
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000_000))]
     records_before: u32,
-    /// tasks, react: tasks of a chain, files of a round [default: 1000, 300]
+    /// tasks, react: tasks, files of a round [default: 1000, 300]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: Option<u32>,
 }

@@ -1,10 +1,12 @@
-//! A chain of tasks: the end of each is the signal that starts the next.
+//! Chains of tasks, one behind the other: the end of each task is the signal that starts the next.
 //!
 //! Floor: a loop that appends a kilobyte, syncs it, and starts and awaits the same program. Ours: an
 //! owner in a process of its own; every outcome, completion signal, decision and lease is durable
 //! before the next task starts.
 
+use antiphon_core::limits::CHAIN_DEPTH_MAX;
 use antiphon_core::time::parse_rfc3339;
+use antiphon_http::client::Client;
 use antiphon_http::model::{Settled, Signal, SignalDetail};
 
 use super::Bench;
@@ -15,7 +17,7 @@ use super::served::{Served, emit};
 use crate::failure::Failure;
 use crate::wire;
 
-/// Tasks of a chain when nothing else is said.
+/// Tasks when nothing else is said.
 pub(super) const TASKS: u32 = 1_000;
 /// Tasks that take turns: one that came again within a few ancestors would feed itself and be
 /// stopped.
@@ -24,6 +26,8 @@ const TURNS: u32 = 16;
 const WITHIN_MS: u64 = 600_000;
 
 pub(super) fn run(bench: &mut Bench, count: u32) -> Result<(), Failure> {
+    let chains = Chains::of(count);
+    let count = chains.tasks();
     let rounds = bench.rounds(
         "tasks",
         |place| {
@@ -34,13 +38,14 @@ pub(super) fn run(bench: &mut Bench, count: u32) -> Result<(), Failure> {
             figures.push(Figure::new("total_without_sync", alone_ms, "ms"));
             Ok(figures)
         },
-        |place| Ok(figures(chain(place, count)?, count)),
+        |place| Ok(figures(chains.run(place)?, count)),
     )?;
     let ratio = value(&rounds.figures, "total") / value(&rounds.floor, "total");
     let report = Report {
         workload: "tasks",
         setting: vec![
             Figure::new("count", count, "tasks"),
+            Figure::new("chains", chains.count, "chains"),
             Figure::new("rounds", bench.rounds, "rounds"),
         ],
         machine: bench.machine.clone(),
@@ -59,27 +64,58 @@ fn figures(total_ms: f64, count: u32) -> Vec<Figure> {
     ]
 }
 
+/// Chains of one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Chains {
+    count: u32,
+    /// Tasks of each, as many as a chain may have at most.
+    length: u32,
+}
+
+impl Chains {
+    /// The fewest that have `tasks` tasks together, or the least above that.
+    fn of(tasks: u32) -> Self {
+        let count = tasks.div_ceil(CHAIN_DEPTH_MAX);
+        let length = tasks.div_ceil(count);
+        Self { count, length }
+    }
+
+    fn tasks(self) -> u32 {
+        self.count * self.length
+    }
+
+    /// Runs each with one owner; gives the ms of all together.
+    fn run(self, place: &Place) -> Result<f64, Failure> {
+        let root = place.root(&configuration(self.length))?;
+        wire::runtime()?.block_on(async {
+            let (served, mut client) = Served::start(root.path()).await?;
+            let mut took_ms = 0.0;
+            for _chain in 0..self.count {
+                took_ms += chain(&mut client, self.length).await?;
+            }
+            served.stop()?;
+            Ok(took_ms)
+        })
+    }
+}
+
 /// From the acceptance of the first signal to that of the last, ms.
-fn chain(place: &Place, count: u32) -> Result<f64, Failure> {
-    let root = place.root(&configuration(count))?;
-    wire::runtime()?.block_on(async {
-        let (served, mut client) = Served::start(root.path()).await?;
-        let first = emit(&mut client, "Q_BENCH_0").await?.id;
-        let path = format!("/api/v1/signals/{first}/settled?within_ms={WITHIN_MS}");
-        let settled: Settled = client.get(&path).await?;
-        let path = format!("/api/v1/signals?name=Q_BENCH_{}&limit=1", count % TURNS);
-        let newest: Vec<Signal> = client.get(&path).await?;
-        let first: SignalDetail = client.get(&format!("/api/v1/signals/{first}")).await?;
-        let last: Option<SignalDetail> = match newest.first() {
-            Some(last) => Some(client.get(&format!("/api/v1/signals/{}", last.id)).await?),
-            None => None,
-        };
-        served.stop()?;
-        match last {
-            Some(last) if settled.settled && last.depth == count => between_ms(&first, &last),
-            _ => Err(Failure::bench("the chain broke")),
-        }
-    })
+async fn chain(client: &mut Client, length: u32) -> Result<f64, Failure> {
+    let first = emit(client, "Q_BENCH_0").await?.id;
+    let path = format!("/api/v1/signals/{first}/settled?within_ms={WITHIN_MS}");
+    let settled: Settled = client.get(&path).await?;
+    let first: SignalDetail = client.get(&format!("/api/v1/signals/{first}")).await?;
+    let (name, chain) = (length % TURNS, first.correlation);
+    let path = format!("/api/v1/signals?name=Q_BENCH_{name}&correlation={chain}&limit=1");
+    let newest: Vec<Signal> = client.get(&path).await?;
+    let last: Option<SignalDetail> = match newest.first() {
+        Some(last) => Some(client.get(&format!("/api/v1/signals/{}", last.id)).await?),
+        None => None,
+    };
+    match last {
+        Some(last) if settled.settled && last.depth == length => between_ms(&first, &last),
+        _ => Err(Failure::bench("the chain broke")),
+    }
 }
 
 fn between_ms(first: &SignalDetail, last: &SignalDetail) -> Result<f64, Failure> {
@@ -90,7 +126,7 @@ fn between_ms(first: &SignalDetail, last: &SignalDetail) -> Result<f64, Failure>
         .ok_or_else(|| Failure::bench("the chain has no length"))
 }
 
-fn configuration(count: u32) -> String {
+fn configuration(length: u32) -> String {
     let mut text = String::new();
     for turn in 0..TURNS {
         let next = (turn + 1) % TURNS;
@@ -105,11 +141,28 @@ timeout = "1m"
 [[worker]]
 on = "Q_BENCH_{turn}"
 task = "bench-{turn}"
-when = "signal.depth < {count}"
+when = "signal.depth < {length}"
 succeeded = "Q_BENCH_{next}"
 "#
         );
         text.push_str(&part);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_are_as_few_as_may_be_and_have_at_least_what_was_asked_for() {
+        let check = |tasks: u32, count: u32, length: u32| {
+            assert_eq!(Chains::of(tasks), Chains { count, length }, "{tasks}");
+        };
+        check(1, 1, 1);
+        check(1_024, 1, 1_024);
+        check(1_025, 2, 513);
+        check(10_000, 10, 1_000);
+        check(100_000, 98, 1_021);
+    }
 }
