@@ -11,7 +11,7 @@ use crate::process::run as run_command;
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Only these parts: machine append react tasks start
+    /// Only these parts: machine append react tasks start idle verify
     parts: Vec<String>,
 }
 

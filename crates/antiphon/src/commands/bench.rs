@@ -17,6 +17,7 @@ mod samples;
 mod served;
 mod start;
 mod tasks;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +54,9 @@ pub(crate) struct Arguments {
     /// append, start: records that the root holds before
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000_000))]
     records_before: u32,
+    /// verify: records of the log
+    #[arg(long, value_name = "N", default_value_t = verify::RECORDS, value_parser = clap::value_parser!(u32).range(1_000..=100_000_000))]
+    records: u32,
     /// tasks, react: tasks, files of a round [default: 1000, 300]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: Option<u32>,
@@ -73,15 +77,18 @@ enum What {
     Start,
     /// An owner that has nothing to do
     Idle,
+    /// A whole log verified
+    Verify,
 }
 
-const EVERYTHING: [What; 6] = [
+const EVERYTHING: [What; 7] = [
     What::Machine,
     What::Append,
     What::React,
     What::Tasks,
     What::Start,
     What::Idle,
+    What::Verify,
 ];
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -107,6 +114,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
             What::Tasks => tasks::run(&mut bench, arguments.count.unwrap_or(tasks::TASKS))?,
             What::Start => start::run(&mut bench, arguments.records_before)?,
             What::Idle => idle::run(&mut bench, arguments.seconds)?,
+            What::Verify => verify::run(&mut bench, arguments.records)?,
         }
     }
     Ok(Exit::Done)

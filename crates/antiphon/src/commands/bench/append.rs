@@ -19,7 +19,7 @@ use super::{Arguments, Bench};
 use crate::failure::Failure;
 use crate::owner;
 use crate::wire::{self, Context, Need};
-use load::{Load, Until};
+use load::{FACTS_BYTES, Load, Until};
 
 /// One signal in a hundred fires this rule.
 const CONFIGURATION: &str = r#"
@@ -66,13 +66,14 @@ fn measure(bench: &mut Bench, arguments: &Arguments, producers: u32) -> Result<(
             let root = place.root(CONFIGURATION)?;
             owned(&context, &root, async |state| {
                 if before > 0 {
-                    fill(state, before).await?;
+                    fill(state, before, FACTS_BYTES).await?;
                     place.settle()?;
                 }
                 let load = Load {
                     label: "load",
                     producers,
                     until: Until::Over(longest),
+                    facts_bytes: FACTS_BYTES,
                 };
                 let samples = load.run(&state.handle).await?;
                 let ended = Instant::now();
@@ -108,20 +109,30 @@ fn measure(bench: &mut Bench, arguments: &Arguments, producers: u32) -> Result<(
 
 /// A root that holds at least `records` signals, its owner gone in good order.
 pub(super) fn filled(bench: &Bench, records: u32) -> Result<Root, Failure> {
+    filled_with(bench, records, FACTS_BYTES)
+}
+
+/// The same, with about so many bytes of facts in each signal.
+pub(super) fn filled_with(
+    bench: &Bench,
+    records: u32,
+    facts_bytes: usize,
+) -> Result<Root, Failure> {
     bench.step(&format!("filling a root with {records} records"));
     let root = bench.place.root(CONFIGURATION)?;
     owned(&bench.context, &root, async |state| {
-        fill(state, records).await
+        fill(state, records, facts_bytes).await
     })?;
     Ok(root)
 }
 
 /// Puts `records` signals into the log and waits for the views.
-async fn fill(state: &AppState, records: u32) -> Result<(), Failure> {
+async fn fill(state: &AppState, records: u32, facts_bytes: usize) -> Result<(), Failure> {
     let load = Load {
         label: "fill",
         producers: FILLERS,
         until: Until::Count(records.div_ceil(FILLERS)),
+        facts_bytes,
     };
     let _samples: Samples = load.run(&state.handle).await?;
     views_catch_up(state).await

@@ -2,5 +2,6 @@
 
 pub(super) mod group_commit;
 pub(super) mod inotify;
+pub(super) mod sha256;
 pub(super) mod spawn;
 pub(super) mod sync;

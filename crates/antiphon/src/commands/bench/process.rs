@@ -92,6 +92,12 @@ impl Meter {
     }
 }
 
+/// The most pages that a process has had in memory so far, MB; `None` when it has ended.
+pub(super) fn resident_mb_max(process: u32) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    field(&text, "VmHWM:").map(|kib| f64::from(kib) / 1_024.0)
+}
+
 /// The process and all its descendants.
 fn tree(root: u32) -> io::Result<Vec<u32>> {
     let mut found = vec![root];
@@ -154,6 +160,7 @@ mod tests {
         assert!(meter.look().unwrap().cpu > Duration::ZERO);
         let memory = meter.memory().unwrap();
         assert!(memory.processes >= 1 && memory.resident_mb > 0.0);
+        assert!(resident_mb_max(std::process::id()).unwrap() > 1.0);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Producers: each makes a signal of one kilobyte from bytes, with a key of its own, and waits
+//! Producers: each makes a signal of about a kilobyte from bytes, with a key of its own, and waits
 //! until it is durable.
 
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use crate::commands::bench::samples::Samples;
 use crate::failure::Failure;
 
-/// Bytes of one signal's facts.
-const FACTS_BYTES: usize = 1_000;
+/// Bytes of one signal's facts when nothing else is said.
+pub(super) const FACTS_BYTES: usize = 1_000;
 
 /// Who produces, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Load {
     pub(super) producers: u32,
     /// How long each producer goes on.
     pub(super) until: Until,
+    /// Bytes of each signal's facts, about.
+    pub(super) facts_bytes: usize,
 }
 
 /// How long a producer goes on.
@@ -37,7 +39,7 @@ pub(super) enum Until {
 impl Load {
     /// Runs all producers to their end.
     pub(super) async fn run(self, handle: &Handle) -> Result<Samples, Failure> {
-        let rest = rest_of_facts();
+        let rest = rest_of_facts(self.facts_bytes);
         let started = Instant::now();
         let mut running = JoinSet::new();
         for number in 0..self.producers {
@@ -100,7 +102,7 @@ impl Producer {
 }
 
 /// What stands in every signal's facts behind its numbers: members of every kind.
-fn rest_of_facts() -> String {
+fn rest_of_facts(facts_bytes: usize) -> String {
     const VALUES: [&str; 4] = [
         r#""a word or two of text""#,
         "1234567",
@@ -110,7 +112,7 @@ fn rest_of_facts() -> String {
     let mut members = Vec::new();
     let mut bytes = 0;
     for (place, value) in VALUES.iter().cycle().enumerate() {
-        if bytes > FACTS_BYTES - 60 {
+        if bytes > facts_bytes.saturating_sub(60) {
             break;
         }
         let member = format!(r#""member_{place:02}":{value}"#);
@@ -125,9 +127,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_has_about_a_kilobyte() {
-        let text = format!(r#"{{"n":1,"producer":1,{}"#, rest_of_facts());
-        let facts = Facts::parse(text.as_bytes()).unwrap();
-        assert!((FACTS_BYTES - 60..=FACTS_BYTES + 60).contains(&facts.text().len()));
+    fn a_signal_has_about_as_many_bytes_as_it_should() {
+        for bytes in [500, FACTS_BYTES] {
+            let text = format!(r#"{{"n":1,"producer":1,{}"#, rest_of_facts(bytes));
+            let facts = Facts::parse(text.as_bytes()).unwrap();
+            assert!((bytes - 60..=bytes + 60).contains(&facts.text().len()));
+        }
     }
 }
