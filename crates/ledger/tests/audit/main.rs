@@ -10,6 +10,7 @@
     reason = "tests read the folders that they have made"
 )]
 
+mod drill;
 mod folder;
 mod history;
 mod keys;

@@ -21,7 +21,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 type StoredTile = Result<Option<Vec<u8>>, std::convert::Infallible>;
 
 /// Proofs from the leaves of a made log.
-fn prover(maker: &LedgerMaker) -> Prover<impl FnMut(u8, u64) -> StoredTile> {
+pub(super) fn prover(maker: &LedgerMaker) -> Prover<impl FnMut(u8, u64) -> StoredTile> {
     let leaves: Vec<_> = maker
         .records()
         .iter()
