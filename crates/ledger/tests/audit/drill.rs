@@ -21,6 +21,9 @@ struct Other {
     parted: u64,
 }
 
+/// Makes another history that parts at a record.
+type Parting = fn(&LedgerMaker, u64) -> Other;
+
 /// The history as it was at `size`.
 fn rolled_back(ours: &LedgerMaker, size: u64) -> Other {
     let mut maker = ours.clone();
@@ -72,7 +75,7 @@ fn is_cosigned(seen: &LedgerMaker, size: u64, other: &LedgerMaker) -> bool {
 fn g18_a_thousand_rollbacks_forks_and_rewrites_are_seen_by_who_saw_a_head_and_by_a_witness() {
     let ours = LedgerMaker::journey(usize::try_from(SIZE).unwrap());
     assert!(is_cosigned(&ours, 30, &ours), "the history itself is");
-    let kinds: [(fn(&LedgerMaker, u64) -> Other, &str); 3] = [
+    let kinds: [(Parting, &str); 3] = [
         (rolled_back, "head.ahead"),
         (forked, "head.fork"),
         (rewritten, "head.fork"),
