@@ -1,15 +1,19 @@
 //! The records that are signed, as an owner would write them.
 
+use antiphon_ledger::envelope::Envelope;
 use antiphon_ledger::signature::{OPERATOR, RECOVERY};
 use serde_json::json;
 
-use super::LedgerMaker;
+use super::{LedgerMaker, Stored};
 
 impl LedgerMaker {
     /// A policy came into force.
     pub fn config_applied(&mut self, agent: &str) -> u64 {
         let digest = format!("{:064x}", self.size());
-        let body = json!({"digest": digest, "evaluator": "none", "policy": {}});
+        let body = json!({
+            "digest": digest, "evaluator": "none", "policy": {},
+            "replaces": self.last_policy(),
+        });
         self.signed(
             "config.applied",
             &body,
@@ -91,5 +95,14 @@ impl LedgerMaker {
     pub fn restored(&mut self) -> u64 {
         let body = json!({"by": OPERATOR, "epoch": 3, "reason": "disk", "size": self.size()});
         self.signed("log.restored", &body, "log", &[RECOVERY])
+    }
+
+    /// The place of the last policy, 0 when there is none.
+    fn last_policy(&self) -> u64 {
+        let is_one = |record: &Stored| {
+            Envelope::decode(&record.envelope).is_ok_and(|it| it.kind == "config.applied")
+        };
+        let place = self.records().iter().rposition(is_one);
+        place.map_or(0, |place| u64::try_from(place).unwrap())
     }
 }
