@@ -2,10 +2,11 @@
 //!
 //! In: any bytes. Out: whether they were accepted; a panic when a claim does not hold. The libFuzzer targets
 //! in `fuzz/` and the plain test `fuzz_smoke` call the same bodies. The parser of the configuration
-//! is the program's own, and so is its body.
+//! is the program's own, and so is its body; that of key files is told how to open one.
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a target speaks")]
 
 mod audit;
+mod key_file;
 mod ledger;
 mod smoke;
 
@@ -25,6 +26,7 @@ use serde_json::Value;
 pub use audit::{
     bundle_index, exported_folder, fork_proof, key_event, record_signature, trust_file,
 };
+pub use key_file::{Open, PASSPHRASE, key_file};
 pub use ledger::{bundle, checkpoint, note, tile_path, tlog_proof, verifier_key, witness_request};
 pub use smoke::smoke;
 

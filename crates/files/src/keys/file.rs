@@ -96,12 +96,9 @@ pub(super) fn read(at: BorrowedFd<'_>, name: &str, path: &Path) -> Result<Conten
     content(&bytes(at, name, BENEATH, path)?, path)
 }
 
-/// Reads a key file wherever it lies.
-pub(super) fn read_outside(path: &Path) -> Result<Content, Error> {
-    content(
-        &bytes(rustix::fs::CWD, path, ResolveFlags::empty(), path)?,
-        path,
-    )
+/// Reads the bytes of a key file wherever it lies.
+pub(super) fn bytes_outside(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    bytes(rustix::fs::CWD, path, ResolveFlags::empty(), path)
 }
 
 /// Reads a public key beneath `at`, through no link.
@@ -112,7 +109,8 @@ pub(super) fn public(at: BorrowedFd<'_>, name: &str, path: &Path) -> Result<Veri
     key.map_err(|error| Error::malformed(path, &error))
 }
 
-fn content(bytes: &[u8], path: &Path) -> Result<Content, Error> {
+/// What the bytes of a key file hold.
+pub(super) fn content(bytes: &[u8], path: &Path) -> Result<Content, Error> {
     match std::str::from_utf8(bytes) {
         Ok(text) if sealed::is_sealed(text) => Ok(Content::Sealed(text.to_owned())),
         _ => key_of(bytes, path).map(|key| Content::Plain(Box::new(key))),

@@ -20,7 +20,20 @@ use super::passphrase::Passphrase;
 /// # Errors
 /// [`Error`].
 pub fn read(path: &Path, passphrase: Option<&Passphrase>) -> Result<SigningKey, Error> {
-    let (key, _form) = file::read_outside(path)?.open(passphrase, path)?;
+    parse(&file::bytes_outside(path)?, path, passphrase)
+}
+
+/// The key that `bytes` hold, which are those of the key file at `path`.
+///
+/// # Errors
+/// [`Error::Malformed`] when they hold none, [`Error::Locked`] when one is sealed in them and there is no
+/// passphrase, [`Error::Passphrase`] when it does not open them.
+pub fn parse(
+    bytes: &[u8],
+    path: &Path,
+    passphrase: Option<&Passphrase>,
+) -> Result<SigningKey, Error> {
+    let (key, _form) = file::content(bytes, path)?.open(passphrase, path)?;
     Ok(key)
 }
 

@@ -1,6 +1,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use antiphon_testkit::fuzz::{self, PASSPHRASE, Target, smoke};
+
 use super::*;
 
 /// Counts instead of chance: every draw is another.
@@ -28,6 +30,34 @@ fn file_of(keys: &Keys, key: &SigningKey) -> PathBuf {
 
 fn names_of(keys: &[SigningKey]) -> Vec<&str> {
     keys.iter().map(|key| key.verifier().name()).collect()
+}
+
+#[test]
+fn anything_is_a_key_file_or_is_refused_and_the_seeds_of_its_target_are_key_files() {
+    smoke(&Target {
+        name: "key_file",
+        feed: |bytes| {
+            fuzz::key_file(bytes, |bytes, text| {
+                let passphrase = text.map(|text| Passphrase::new(text.to_vec().into()).unwrap());
+                let key = outside::parse(bytes, "fuzz.key".as_ref(), passphrase.as_ref());
+                key.map_err(|error| error.code())
+            })
+        },
+    });
+}
+
+#[test]
+fn the_sealed_seeds_open() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/key_file");
+    let with = Passphrase::new(PASSPHRASE.to_vec().into()).unwrap();
+    for name in ["sealed", "sealed_log"] {
+        let bytes = std::fs::read(seeds.join(name)).unwrap();
+        let key = outside::parse(&bytes, name.as_ref(), Some(&with)).unwrap();
+        assert!(
+            key.verifier().name().starts_with("example.com/log"),
+            "{name}"
+        );
+    }
 }
 
 #[test]
