@@ -8,6 +8,7 @@ pub(crate) mod compare;
 pub(crate) mod error;
 pub(crate) mod export;
 pub(crate) mod judge;
+pub(crate) mod live;
 pub(crate) mod place;
 pub(crate) mod prove;
 pub(crate) mod remembered;

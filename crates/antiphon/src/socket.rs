@@ -50,6 +50,11 @@ pub(crate) fn connect(root: &Path) -> io::Result<Option<UnixStream>> {
     }
 }
 
+/// Whether somebody listens on the socket of `root`.
+pub(crate) fn is_served(root: &Path) -> bool {
+    reach(root, |path| std::os::unix::net::UnixStream::connect(path)).is_ok()
+}
+
 /// Gives `act` a path to the socket that fits its address.
 fn reach<T>(root: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let path = root.join(FILE);
@@ -67,7 +72,9 @@ mod tests {
 
     fn check(root: &Path) {
         assert!(connect(root).unwrap().is_none(), "nobody listens yet");
+        assert!(!is_served(root));
         let listener = listen(root).unwrap();
+        assert!(is_served(root));
         assert!(connect(root).unwrap().is_some());
         drop(listener);
         assert!(

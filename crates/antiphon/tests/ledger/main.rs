@@ -8,6 +8,7 @@
 
 mod export;
 mod forks;
+mod live;
 mod place;
 mod runs;
 mod trust;

@@ -2,8 +2,9 @@
 //! fork by what its verifier trusts.
 //!
 //! Reads the files themselves, offline, without an owner and beside one that runs: records that
-//! are appended meanwhile are left for the next time. Without a trust file, what this user's
-//! verifier remembers is trusted; the first look at a log is believed, and said to be.
+//! are appended meanwhile are left for the next time, and a seal that an owner is about to renew is
+//! looked at again. Without a trust file, what this user's verifier remembers is trusted; the first
+//! look at a log is believed, and said to be.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::error::LedgerError;
 use crate::ledger::judge::{Manner, judge, threads};
+use crate::ledger::live::judge_live;
 use crate::ledger::place::{Place, read, read_file};
 use crate::ledger::remembered::{Remembered, read_trust};
 use crate::ledger::source::Source;
@@ -146,7 +148,7 @@ fn verify_log(
         checks_json: !arguments.hashes_only,
         progress: context.output.progress(),
     };
-    let audit = judge(source, believed.trust, &manner)?;
+    let audit = judge_live(source, believed.trust.as_ref(), &manner)?;
     let said = match (&believed.remembered, &audit.trust) {
         (Some(remembered), Some(trust)) => {
             remembered.save(trust)?;
