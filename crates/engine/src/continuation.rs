@@ -18,7 +18,7 @@ use crate::ports::entropy::Entropy;
 use crate::ports::signer::Signer;
 use crate::ports::store::{Head, Store};
 use crate::recover::{Recovered, recover};
-use crate::turn::{Sealer, Signing, Staged};
+use crate::turn::{Log, Sealer, Signing, Staged};
 
 /// Why a log does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +107,7 @@ impl Continuation {
         now: Instant,
     ) -> Result<Head, ContinuationError> {
         let Self {
-            mut store,
+            store,
             recovered,
             signing,
         } = self;
@@ -126,11 +126,10 @@ impl Continuation {
             body,
         };
         state.apply(&record).map_err(EngineError::from)?;
-        let mut sealer = Sealer::new(tree, last_leaf, entropy, signing);
         let mut staged = Staged::default();
-        sealer.seal(&record, attested.as_ref(), &mut staged)?;
-        let batch = sealer.close_staged(&mut staged);
-        store.append(&head, &batch).map_err(EngineError::from)?;
-        Ok(batch.head())
+        Sealer::new(entropy, signing).seal(&record, attested.as_ref(), &mut staged)?;
+        let (mut draft, _nothing_held) = staged.take();
+        Log::new(store, head, tree, last_leaf).append(&mut draft)?;
+        Ok(draft.batch.head())
     }
 }

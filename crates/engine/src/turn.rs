@@ -43,7 +43,7 @@ pub(crate) use dispatch::Starting;
 use ingest::Taken;
 pub(crate) use ingest::{Admission, Lanes};
 pub(crate) use prune::Pruner;
-pub(crate) use seal::{Sealer, Signing, Staged};
+pub(crate) use seal::{Log, Sealer, Signing, Staged};
 pub(crate) use snapshot::Snapshots;
 pub(crate) use status::StatusBoard;
 

@@ -34,8 +34,8 @@ use crate::project::feed::Feed;
 use crate::recover::Recovered;
 use crate::suspects::Suspects;
 use crate::turn::{
-    Admission, Committer, Drain, Lanes, OUTCOMES_WAITING_MAX, Pruner, Sealer, Signing, Snapshots,
-    Staged, Starting, StatusBoard, Turn,
+    Admission, Committer, Drain, Lanes, Log, OUTCOMES_WAITING_MAX, Pruner, Sealer, Signing,
+    Snapshots, Staged, Starting, StatusBoard, Turn,
 };
 
 /// How long trees may take to die once they are told to stop in a drain, ms; then they are killed.
@@ -84,15 +84,15 @@ pub(super) fn assemble(
     let snapshots = Snapshots::new(&recovered);
     let (keys_shown, keys_seen) = watch::channel(Arc::new(recovered.state.keys.clone()));
     let signing = Signing::new(parts.signer, keys_seen.borrow().clone());
-    let sealer = Sealer::new(recovered.tree, recovered.last_leaf, parts.entropy, signing);
     let notes = Arc::new(Notes::default());
     let admission = Admission::new(store.space()?, options.reserve_bytes);
     let policies = Arc::new(watch::Sender::new(Arc::new(Policy::empty())));
     let board = StatusBoard::new(shown, notes.clone(), store.epoch(), *high_water.borrow());
+    let log = Log::new(store, recovered.head, recovered.tree, recovered.last_leaf);
     let turn = Turn {
         machine: Machine::new(recovered.state, options.slots_max),
-        sealer,
-        committer: Committer::new(store, recovered.head),
+        sealer: Sealer::new(parts.entropy, signing),
+        committer: Committer::new(log),
         keys,
         suspects: Suspects::load(parts.effector),
         gate: gate.clone(),

@@ -1,7 +1,7 @@
 //! One commit at a time: on the loop's own thread when the batch is small, else on the writer's.
 //!
 //! A thread hop costs a tenth of a sync, and a large batch costs more than the hop: so a small batch
-//! is committed where it stands, and a large one while the next is stepped. What is pruned goes the
+//! is chained and committed where it stands, and a large one while the next is stepped. What is pruned goes the
 //! way of a large batch.
 
 use std::thread::JoinHandle;
@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::Turn;
-use super::seal::Held;
+use super::seal::{Draft, Held, Log};
 use crate::error::EngineError;
 use crate::fail;
-use crate::ports::store::{Batch, Head, PrunedTurn, Snapshot, Space, Store, StoreError};
+use crate::ports::store::{PrunedTurn, Snapshot, Space, StoreError};
 
 /// Bytes up to which a batch is committed on the loop's own thread.
 const INLINE_BYTES_MAX: usize = 24 * 1024;
@@ -20,12 +20,10 @@ const INLINE_BYTES_MAX: usize = 24 * 1024;
 /// sync, few enough that writer and loop work at the same time when producers wait for both.
 const HAND_OVER_BYTES: usize = 128 * 1024;
 
-/// The store, wherever it is.
+/// The log, wherever its end is.
 pub(crate) struct Committer {
     /// Here, unless the writer has it.
-    store: Option<Box<dyn Store>>,
-    /// The end of the log once everything that was handed over is durable.
-    head: Head,
+    log: Option<Log>,
     flight: Option<Flight>,
     writer: Option<Writer>,
 }
@@ -41,23 +39,20 @@ struct Writer {
 }
 
 struct Job {
-    store: Box<dyn Store>,
+    log: Log,
     work: Work,
     done: oneshot::Sender<Done>,
 }
 
 struct Done {
-    store: Box<dyn Store>,
+    log: Log,
     work: Work,
-    result: Result<(), StoreError>,
+    result: Result<(), EngineError>,
 }
 
 /// What the writer does.
 enum Work {
-    Append {
-        expected: Head,
-        batch: Batch,
-    },
+    Append(Draft),
     Prune {
         turns: Vec<PrunedTurn>,
         pruned_to: u64,
@@ -65,10 +60,10 @@ enum Work {
 }
 
 impl Work {
-    fn run(&self, store: &mut dyn Store) -> Result<(), StoreError> {
+    fn run(&mut self, log: &mut Log) -> Result<(), EngineError> {
         match self {
-            Work::Append { expected, batch } => store.append(expected, batch),
-            Work::Prune { turns, pruned_to } => store.prune(turns, *pruned_to),
+            Work::Append(draft) => log.append(draft),
+            Work::Prune { turns, pruned_to } => Ok(log.store.prune(turns, *pruned_to)?),
         }
     }
 }
@@ -80,10 +75,9 @@ pub(crate) struct Landed {
 }
 
 impl Committer {
-    pub(crate) fn new(store: Box<dyn Store>, head: Head) -> Self {
+    pub(crate) fn new(log: Log) -> Self {
         Self {
-            store: Some(store),
-            head,
+            log: Some(log),
             flight: None,
             writer: None,
         }
@@ -94,9 +88,9 @@ impl Committer {
         self.flight.is_none()
     }
 
-    /// Room on the disk; `None` while the writer has the store.
+    /// Room on the disk; `None` while the writer has the log.
     pub(crate) fn space(&self) -> Result<Option<Space>, StoreError> {
-        self.store.as_ref().map(|store| store.space()).transpose()
+        self.log.as_ref().map(|log| log.store.space()).transpose()
     }
 
     /// Writes a snapshot and keeps the one at `recorded` beside it; nothing is in flight.
@@ -105,8 +99,8 @@ impl Committer {
         snapshot: &Snapshot,
         recorded: Option<u64>,
     ) -> Result<(), EngineError> {
-        let store = self.store.as_mut().ok_or_else(gone)?;
-        Ok(store.put_snapshot(snapshot, recorded)?)
+        let log = self.log.as_mut().ok_or_else(gone)?;
+        Ok(log.store.put_snapshot(snapshot, recorded)?)
     }
 
     /// Lets the writer prune; nothing is in flight.
@@ -140,13 +134,9 @@ impl Committer {
         }
     }
 
-    /// The writer gave the store back.
+    /// The writer gave the log back.
     fn take_back(&mut self, done: Done) -> Result<Landed, EngineError> {
-        let Done {
-            store,
-            work,
-            result,
-        } = done;
+        let Done { log, work, result } = done;
         let held = self
             .flight
             .take()
@@ -154,32 +144,30 @@ impl Committer {
             .unwrap_or_default();
         result?;
         match &work {
-            Work::Append { .. } => fail::step("commit.durable_there")?,
+            Work::Append(_) => fail::step("commit.durable_there")?,
             Work::Prune { .. } => fail::step("prune.durable")?,
         }
-        self.store = Some(store);
+        self.log = Some(log);
         Ok(Landed { work, held })
     }
 
     /// Commits on this thread.
-    fn commit_here(&mut self, batch: Batch, held: Held) -> Result<Landed, EngineError> {
-        let store = self.store.as_mut().ok_or_else(gone)?;
-        store.append(&self.head, &batch)?;
-        let expected = std::mem::replace(&mut self.head, batch.head());
-        let work = Work::Append { expected, batch };
+    fn commit_here(&mut self, draft: Draft, held: Held) -> Result<Landed, EngineError> {
+        let log = self.log.as_mut().ok_or_else(gone)?;
+        let mut work = Work::Append(draft);
+        work.run(log)?;
         Ok(Landed { work, held })
     }
 
     /// Hands the batch to the writer.
-    fn commit_there(&mut self, batch: Batch, held: Held) -> Result<(), EngineError> {
-        let expected = std::mem::replace(&mut self.head, batch.head());
-        self.hand_to_writer(Work::Append { expected, batch }, held)
+    fn commit_there(&mut self, draft: Draft, held: Held) -> Result<(), EngineError> {
+        self.hand_to_writer(Work::Append(draft), held)
     }
 
     fn hand_to_writer(&mut self, work: Work, held: Held) -> Result<(), EngineError> {
-        let store = self.store.take().ok_or_else(gone)?;
+        let log = self.log.take().ok_or_else(gone)?;
         let (done, receiver) = oneshot::channel();
-        let job = Job { store, work, done };
+        let job = Job { log, work, done };
         self.writer()?.send(job).map_err(|_closed| gone())?;
         self.flight = Some(Flight {
             done: receiver,
@@ -197,7 +185,7 @@ impl Committer {
     }
 }
 
-/// No store is at hand where there must be one.
+/// The log is not at hand where it must be.
 fn gone() -> EngineError {
     EngineError::Bug("the writer is gone".to_owned())
 }
@@ -220,8 +208,8 @@ impl Writer {
             .name("writer".to_owned())
             .spawn(move || {
                 for Job {
-                    mut store,
-                    work,
+                    mut log,
+                    mut work,
                     done,
                 } in waiting
                 {
@@ -229,14 +217,9 @@ impl Writer {
                     if crate::plant::is("effect_before_commit") {
                         std::thread::park_timeout(std::time::Duration::from_millis(20));
                     }
-                    let result = work.run(store.as_mut());
+                    let result = work.run(&mut log);
                     // The loop is gone when nobody waits: then nothing is answered either.
-                    done.send(Done {
-                        store,
-                        work,
-                        result,
-                    })
-                    .ok();
+                    done.send(Done { log, work, result }).ok();
                 }
             })?;
         Ok(Self { jobs, thread })
@@ -248,35 +231,37 @@ impl Turn {
     pub(super) fn commit(&mut self) -> Result<(), EngineError> {
         let bytes = self.staged.bytes();
         let is_small = bytes <= INLINE_BYTES_MAX;
-        let (mut batch, mut held) = self.staged.take();
-        if batch.turn.count == 0 {
-            self.staged.reuse(batch);
+        let (draft, mut held) = self.staged.take();
+        let count = draft.batch.turn.count;
+        if count == 0 {
+            self.staged.reuse(draft);
             self.release(held);
             return Ok(());
         }
-        self.sealer.close(&mut batch);
-        fail::step("seal.sealed")?;
+        self.sealer.begin_batch();
         self.admission.wrote(bytes);
-        self.snapshots.count(batch.turn.count);
+        self.snapshots.count(count);
         if is_small || held.is_control || self.is_status_due() {
             held.status = Some(self.status_after(&held));
         }
         #[cfg(antiphon_plant)]
         if crate::plant::is("effect_before_commit") {
             let held = self.release_early(held);
-            return self.committer.commit_there(batch, held);
+            return self.committer.commit_there(draft, held);
         }
         #[cfg(antiphon_plant)]
-        if crate::plant::is("checkpoint_before_commit") {
-            self.heads.send_replace(batch.head().tree());
-        }
+        let draft = if crate::plant::is("checkpoint_before_commit") {
+            self.show_early(draft)?
+        } else {
+            draft
+        };
         if is_small {
-            let landed = self.committer.commit_here(batch, held)?;
+            let landed = self.committer.commit_here(draft, held)?;
             fail::step("commit.durable_here")?;
             self.land(landed);
             Ok(())
         } else {
-            self.committer.commit_there(batch, held)
+            self.committer.commit_there(draft, held)
         }
     }
 
@@ -299,17 +284,17 @@ impl Turn {
     pub(super) fn land(&mut self, landed: Landed) {
         let Landed { work, held } = landed;
         match work {
-            Work::Append { batch, .. } => self.land_batch(batch, held),
+            Work::Append(draft) => self.land_batch(draft, held),
             Work::Prune { pruned_to, .. } => self.pruned(pruned_to),
         }
     }
 
     /// A batch is durable: whoever waited for it is answered, and its effects are let go.
-    fn land_batch(&mut self, batch: Batch, mut held: Held) {
+    fn land_batch(&mut self, draft: Draft, mut held: Held) {
         let records = std::mem::take(&mut held.records);
-        self.feed.offer(records, batch.turn.stored_bytes());
-        let tree = batch.head().tree();
-        self.staged.reuse(batch);
+        self.feed.offer(records, draft.batch.turn.stored_bytes());
+        let tree = draft.batch.head().tree();
+        self.staged.reuse(draft);
         // Before the head, so that whoever signs a head knows the keys that are valid there.
         if let Some(keys) = held.keys.take() {
             self.keys_shown.send_replace(keys);
@@ -317,5 +302,14 @@ impl Turn {
         self.heads.send_replace(tree);
         self.high_water.send_replace(tree.size);
         self.release(held);
+    }
+
+    /// Shows the head of what is not durable.
+    #[cfg(antiphon_plant)]
+    fn show_early(&mut self, mut draft: Draft) -> Result<Draft, EngineError> {
+        let log = self.committer.log.as_mut().ok_or_else(gone)?;
+        log.chain(&mut draft)?;
+        self.heads.send_replace(draft.batch.head().tree());
+        Ok(draft)
     }
 }

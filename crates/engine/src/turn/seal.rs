@@ -1,5 +1,9 @@
-//! The third verb: encodes records, chains and hashes them, and stages the bytes of one commit.
+//! The third verb: encodes records and signs those that are signed, and stages the bytes of one
+//! commit.
+//!
+//! Their places in chain and tree they get in [`Log`], with the store and on its thread.
 
+mod chain;
 mod sign;
 
 use std::sync::Arc;
@@ -11,16 +15,14 @@ use antiphon_core::policy::Policy;
 use antiphon_core::record::{Body, Record};
 use antiphon_core::signal::Origin;
 use antiphon_core::state::Keys;
-use antiphon_ledger::Hash;
-use antiphon_ledger::envelope::Envelope;
-use antiphon_ledger::hash::{SALT_BYTES, body_hash, leaf_hash};
-use antiphon_ledger::tree::Tree;
+use antiphon_ledger::hash::{SALT_BYTES, body_hash};
 use tokio::sync::oneshot;
 
 use crate::error::EngineError;
 use crate::handle::{Answered, Status, SubmitError};
 use crate::ports::entropy::Entropy;
-use crate::ports::store::{Batch, Tile, push_framed};
+use chain::Unchained;
+pub(crate) use chain::{Draft, Log};
 pub(crate) use sign::{Attested, Signing};
 
 /// Inputs of one batch.
@@ -30,10 +32,8 @@ const STAGED_RECORDS_MAX: u32 = 4_096;
 /// Bytes of one batch, after which no input is added.
 const STAGED_BYTES_MAX: usize = 4 << 20;
 
-/// The end of the log as far as it has been sealed.
+/// What makes records into bytes.
 pub(crate) struct Sealer {
-    tree: Tree,
-    last_leaf: Hash,
     entropy: Box<dyn Entropy>,
     pub(crate) signing: Signing,
     /// What salts are drawn from; renewed with every batch.
@@ -41,23 +41,16 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
-    pub(crate) fn new(
-        tree: Tree,
-        last_leaf: Hash,
-        entropy: Box<dyn Entropy>,
-        signing: Signing,
-    ) -> Self {
+    pub(crate) fn new(entropy: Box<dyn Entropy>, signing: Signing) -> Self {
         Self {
-            tree,
-            last_leaf,
             entropy,
             signing,
             seed: None,
         }
     }
 
-    /// Makes `record` the next leaf and adds its bytes to `staged`; a record that `attested` is about
-    /// gets what came with it.
+    /// Adds the bytes of `record` to `staged`; a record that `attested` is about gets what came with
+    /// it.
     pub(crate) fn seal(
         &mut self,
         record: &Record,
@@ -71,7 +64,7 @@ impl Sealer {
             Some(attested) => attested.salt,
             None => self.salt(record.seq)?,
         };
-        let turn = &mut staged.batch.turn;
+        let turn = &mut staged.draft.batch.turn;
         let bodies = turn.bodies.get_or_insert_default();
         let frame = bodies.len();
         bodies.extend_from_slice(&[0; 4]);
@@ -80,63 +73,36 @@ impl Sealer {
         let start = frame.saturating_add(4);
         let stored = bodies.get(start..).unwrap_or_default();
         let length = u32::try_from(stored.len()).unwrap_or(u32::MAX);
-        let body_bytes = length.saturating_sub(u32::try_from(SALT_BYTES).unwrap_or(0));
         let kind = record.body.kind();
-        let body_sha256 = body_hash(stored);
         let sig = match &subject {
-            Some(subject) => Some(self.signing.sign(kind, subject, &body_sha256, attested)?),
+            Some(subject) => {
+                let body_sha256 = body_hash(stored);
+                Some(self.signing.sign(kind, subject, &body_sha256, attested)?)
+            }
             None => None,
-        };
-        let envelope = Envelope {
-            body_bytes,
-            body_sha256,
-            elapsed_ms: record.elapsed_ms,
-            kind,
-            prev: self.last_leaf,
-            seq: record.seq,
-            sig: sig.as_deref(),
-            time_ms: record.time_ms,
-            version: 1,
         };
         if let Some(prefix) = bodies.get_mut(frame..start) {
             prefix.copy_from_slice(&length.to_be_bytes());
         }
-        staged.envelope.clear();
-        envelope
-            .encode_into(&mut staged.envelope)
-            .map_err(|error| EngineError::Bug(error.to_string()))?;
-        let leaf = leaf_hash(&staged.envelope);
         if turn.count == 0 {
             turn.first_seq = record.seq;
         }
         turn.count = turn.count.saturating_add(1);
-        push_framed(&mut turn.envelopes, &staged.envelope);
-        self.tree.push(&leaf);
-        self.last_leaf = leaf;
+        staged.draft.records.push(Unchained {
+            elapsed_ms: record.elapsed_ms,
+            kind,
+            seq: record.seq,
+            sig,
+            stored: start..bodies.len(),
+            time_ms: record.time_ms,
+        });
         staged.note(record);
         Ok(())
     }
 
-    /// Closes the batch: its root, its tiles, its last leaf.
-    pub(super) fn close(&mut self, batch: &mut Batch) {
-        batch.turn.root = self.tree.root();
-        batch.last_leaf = self.last_leaf;
-        let tile = |(level, index, hashes)| Tile {
-            level,
-            index,
-            hashes,
-        };
-        batch
-            .tiles
-            .extend(self.tree.take_full_tiles().into_iter().map(tile));
+    /// The next record is the first of another batch.
+    pub(super) fn begin_batch(&mut self) {
         self.seed = None;
-    }
-
-    /// Closes what is `staged` and gives it as a batch; nothing waits for it.
-    pub(crate) fn close_staged(&mut self, staged: &mut Staged) -> Batch {
-        let (mut batch, _nothing_held) = staged.take();
-        self.close(&mut batch);
-        batch
     }
 
     fn salt(&mut self, seq: u64) -> Result<[u8; SALT_BYTES], EngineError> {
@@ -161,12 +127,11 @@ impl Sealer {
 /// What the next commit holds, and what waits for it.
 #[derive(Default)]
 pub(crate) struct Staged {
-    pub(super) batch: Batch,
+    pub(super) draft: Draft,
     pub(super) held: Held,
     pub(super) inputs: usize,
     /// The inputs of this batch, for the case that one stops the machine.
     events: Vec<Event>,
-    envelope: Vec<u8>,
 }
 
 /// What is let go once a batch is durable.
@@ -204,7 +169,7 @@ impl Staged {
     /// Whether one more input may be stepped into this batch.
     pub(super) fn has_room(&self) -> bool {
         self.inputs < STAGED_INPUTS_MAX
-            && self.batch.turn.count < STAGED_RECORDS_MAX
+            && self.draft.batch.turn.count < STAGED_RECORDS_MAX
             && self.bytes() < STAGED_BYTES_MAX
             && self.held.answers.len() < STAGED_INPUTS_MAX
     }
@@ -214,9 +179,9 @@ impl Staged {
         self.inputs == 0 && self.held.answers.is_empty()
     }
 
-    /// Bytes of the records.
+    /// Bytes of the records, about.
     pub(super) fn bytes(&self) -> usize {
-        self.batch.turn.stored_bytes()
+        self.draft.bytes()
     }
 
     pub(super) fn answer(
@@ -245,23 +210,20 @@ impl Staged {
     }
 
     /// The batch and what waits for it; what is left is empty.
-    pub(super) fn take(&mut self) -> (Batch, Held) {
+    pub(crate) fn take(&mut self) -> (Draft, Held) {
         self.inputs = 0;
         self.events.clear();
         (
-            std::mem::take(&mut self.batch),
+            std::mem::take(&mut self.draft),
             std::mem::take(&mut self.held),
         )
     }
 
     /// Takes back the buffers of a batch that is durable.
-    pub(super) fn reuse(&mut self, batch: Batch) {
-        if self.batch.turn.count > 0 {
-            return;
+    pub(super) fn reuse(&mut self, draft: Draft) {
+        if self.draft.batch.turn.count == 0 {
+            self.draft = draft.emptied();
         }
-        let turn = batch.turn;
-        self.batch.turn.envelopes = emptied(turn.envelopes);
-        self.batch.turn.bodies = turn.bodies.map(emptied);
     }
 
     fn note(&mut self, record: &Record) {
@@ -278,9 +240,4 @@ impl Staged {
             _ => {}
         }
     }
-}
-
-fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
-    buffer.clear();
-    buffer
 }
