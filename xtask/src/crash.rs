@@ -4,7 +4,8 @@
 //! In: the built binary, a load, a cooperating sink that tasks write to. Out: whole stories of one
 //! death, which are the journeys of the binary's tests. Invariants that it checks: every
 //! acknowledged signal and every synced file is in the log exactly once; no lease token starts
-//! twice; no start is without a run; the log verifies after each crash.
+//! twice; no start is without a run; the log verifies after each crash. With the same means keys are
+//! changed under kills ([`rotations`]) and stops race with starts ([`stops`]).
 
 mod account;
 mod arena;
@@ -15,7 +16,9 @@ mod load;
 mod rotations;
 mod settlement;
 mod steps;
+mod stops;
 mod tenures;
+mod window;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -26,9 +29,11 @@ use serde::Serialize;
 
 use account::Account;
 use arena::Arena;
+pub(crate) use arena::Place;
 use load::Load;
 pub(crate) use rotations::run as rotate;
 use settlement::{check_export, settle, verify_log};
+pub(crate) use stops::Stops;
 
 use crate::binary;
 use crate::owner::{Owner, tail};
@@ -55,6 +60,12 @@ pub(crate) struct Options {
     /// Kill the owner so many times while keys are rotated and revoked instead
     #[arg(long)]
     pub(crate) rotations: Option<u32>,
+    /// Stop the owner so many times while work is starting instead
+    #[arg(long)]
+    pub(crate) stops: Option<u32>,
+    /// With --stops: on a disk that fills up (needs root)
+    #[arg(long)]
+    pub(crate) full_disk: bool,
     /// Kill, fail and hold up the owner at each step of persistence instead
     #[arg(long)]
     pub(crate) fail_points: bool,
@@ -146,6 +157,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         verify_every: options.verify_every.max(1),
         seed,
     };
+    if let Some(races) = options.stops {
+        let stops = Stops {
+            binary: &built,
+            plant,
+            races,
+            place: if options.full_disk {
+                Place::Memory
+            } else {
+                Place::Host
+            },
+            seed,
+        };
+        return stops.run();
+    }
     if let Some(kills) = options.rotations {
         let broken = || format!("promises were broken (seed {seed})");
         return rotate(&trial(Death::Kill, kills)).with_context(broken);
@@ -188,7 +213,11 @@ impl Trial<'_> {
             "crash: {:?}, {} times, seed {}",
             self.death, self.crashes, self.seed
         );
-        let arena = Arena::build(self.binary, self.plant, self.death == Death::PowerCut)?;
+        let place = match self.death {
+            Death::Kill => Place::Host,
+            Death::PowerCut => Place::Image,
+        };
+        let arena = Arena::build(self.binary, self.plant, place)?;
         // An owner that cannot even come up would look like a broken promise.
         let mut first = arena.site.serve()?;
         first.wait_until_ready()?;
@@ -334,6 +363,28 @@ mod tests {
             seed: fresh_seed(),
         };
         rotate(&trial).unwrap();
+    }
+
+    fn check_stops(races: u32, place: Place) {
+        let stops = Stops {
+            binary: &binary::debug().unwrap(),
+            plant: None,
+            races,
+            place,
+            seed: fresh_seed(),
+        };
+        stops.run().unwrap();
+    }
+
+    #[test]
+    fn f54_nothing_starts_after_a_stop() {
+        check_stops(24, Place::Host);
+    }
+
+    /// Needs root, to mount a disk in memory.
+    #[test]
+    fn f54_nothing_starts_after_a_stop_on_a_disk_that_fills_up() {
+        check_stops(6, Place::Memory);
     }
 
     /// Needs root, to mount an image whose power can be cut.

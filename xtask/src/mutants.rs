@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::binary::{PLANT_VARIABLE, cargo_with_faults, with_faults};
-use crate::crash::{self, Death, Trial};
+use crate::crash::{self, Death, Place, Stops, Trial};
 use crate::process::{output_of, passes_within};
 use crate::random::fresh_seed;
 
@@ -52,6 +52,8 @@ enum Suite {
     Kills(u32),
     /// The crash harness with so many power cuts.
     PowerCuts(u32),
+    /// The crash harness with so many stops while work starts.
+    Stops(u32),
     /// The crash harness with so many kills while keys are rotated and revoked.
     Rotations(u32),
 }
@@ -151,6 +153,11 @@ const MUTANTS: &[Mutant] = &[
         name: "rotated_key_not_on_disk",
         breaks: "a key is on disk before its record is asked for",
         caught_by: Suite::Rotations(10),
+    },
+    Mutant {
+        name: "queue_outlives_a_stop",
+        breaks: "what waits to be started when a stop comes is not",
+        caught_by: Suite::Stops(60),
     },
     Mutant {
         name: "node_hashed_as_leaf",
@@ -284,6 +291,7 @@ impl Suite {
             Suite::Tests { package, filter } => format!("the tests {filter} of {package}"),
             Suite::Kills(times) => format!("{times} kills"),
             Suite::PowerCuts(times) => format!("{times} power cuts"),
+            Suite::Stops(times) => format!("{times} stops"),
             Suite::Rotations(times) => format!("{times} kills while keys change"),
         }
     }
@@ -295,13 +303,28 @@ impl Suite {
             Suite::PowerCuts(times) => survives(&trial(binary, plant, Death::PowerCut, times)),
             Suite::Rotations(times) => {
                 let rotated = crash::rotate(&trial(binary, plant, Death::Kill, times));
-                if let Err(error) = &rotated {
-                    println!("  {error:#}");
-                }
-                Ok(rotated.is_ok())
+                Ok(is_sound(&rotated))
+            }
+            Suite::Stops(races) => {
+                let stops = Stops {
+                    binary,
+                    plant,
+                    races,
+                    place: Place::Host,
+                    seed: fresh_seed(),
+                };
+                Ok(is_sound(&stops.run()))
             }
         }
     }
+}
+
+/// Whether a harness found nothing; says what it found.
+fn is_sound(found: &Result<()>) -> bool {
+    if let Err(error) = found {
+        println!("  {error:#}");
+    }
+    found.is_ok()
 }
 
 /// Whether the tests of `package` that contain `filter` pass. Building them is not part of the answer: a build that

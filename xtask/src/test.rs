@@ -17,6 +17,10 @@ use crate::{bench, binary, crash, tools};
 const CYCLES: u32 = 200;
 /// Kills of an owner whose keys are replaced all the while.
 const ROTATIONS: u32 = 25;
+/// Stops of an owner that starts work.
+const STOPS: u32 = 60;
+/// The same on a disk that fills up, where one can be mounted.
+const STOPS_ON_FULL_DISK: u32 = 15;
 /// Power cuts, where a disk can be mounted.
 const POWER_CUTS: u32 = 10;
 
@@ -58,12 +62,16 @@ pub(crate) fn run() -> Result<()> {
         tally.step("demo", || demo(binary));
         tally.step("crash: kills", || crashes(binary, Some(CYCLES), None));
         tally.step("crash: rotations", || rotations(binary));
+        tally.step("crash: stops", || stops(binary, STOPS, false));
         if tools::is_root() {
+            tally.step("crash: full disk", || {
+                stops(binary, STOPS_ON_FULL_DISK, true)
+            });
             tally.step("crash: power cuts", || {
                 crashes(binary, None, Some(POWER_CUTS))
             });
         } else {
-            println!("not run: power cuts, which need root to mount an image");
+            println!("not run: full disks and power cuts, which need root to mount one");
         }
         tally.step("bench: smoke", || bench::smoke(binary).map(|()| Count::ONE));
     }
@@ -199,6 +207,16 @@ fn crashes(binary: &std::path::Path, cycles: Option<u32>, cuts: Option<u32>) -> 
 fn rotations(binary: &std::path::Path) -> Result<Count> {
     let options = crash::Options {
         rotations: Some(ROTATIONS),
+        binary: Some(binary.to_owned()),
+        ..crash::Options::default()
+    };
+    crash::run(&options).map(|()| Count::ONE)
+}
+
+fn stops(binary: &std::path::Path, races: u32, full_disk: bool) -> Result<Count> {
+    let options = crash::Options {
+        stops: Some(races),
+        full_disk,
         binary: Some(binary.to_owned()),
         ..crash::Options::default()
     };

@@ -21,7 +21,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) export: &'a str,
     /// Runs, as `run list` prints them.
     pub(crate) runs: &'a [Value],
-    /// Lines of the sink: token, run, attempt.
+    /// Lines of the sink: token, run, attempt, process.
     pub(crate) sink: &'a str,
 }
 
@@ -162,7 +162,7 @@ impl Account {
         let mut started_runs = BTreeSet::new();
         for line in evidence.sink.lines() {
             match line.split(' ').collect::<Vec<_>>().as_slice() {
-                [token, run, _attempt] => {
+                [token, run, _attempt, _process] => {
                     *starts.entry(token).or_default() += 1;
                     started_runs.insert(*run);
                 }
@@ -255,7 +255,12 @@ mod tests {
             signal("B", "file-0"),
             signal("C", "0-1"),
         ];
-        check(&signals, &[run("R", "succeeded")], "7 R 1\n9 R 2\n", &[]);
+        check(
+            &signals,
+            &[run("R", "succeeded")],
+            "7 R 1 51\n9 R 2 52\n",
+            &[],
+        );
     }
 
     #[test]
@@ -295,17 +300,17 @@ mod tests {
         check(
             &signals,
             &[run("R", "failed")],
-            "7 R 1\n7 R 1\n",
+            "7 R 1 51\n7 R 1 52\n",
             &["token started twice"],
         );
-        check(&signals, &[], "7 R 1\n", &["start without a run"]);
+        check(&signals, &[], "7 R 1 51\n", &["start without a run"]);
         check(
             &signals,
             &[run("R", "succeeded")],
             "",
             &["run succeeded without a start"],
         );
-        check(&signals, &[], "7 R", &["line of the sink torn"]);
+        check(&signals, &[], "7 R 1", &["line of the sink torn"]);
     }
     #[test]
     fn an_unrouted_file_without_its_letter_and_a_stale_export_are_found() {

@@ -15,6 +15,20 @@ pub(crate) const LOAD: &str = "Q_CRASH_LOAD";
 /// The type of the files that the load drops.
 pub(crate) const INTENT: &str = "crash.load";
 
+/// Attempts that run at one time, unless a harness says otherwise.
+const SLOTS: u64 = 8;
+
+/// Where a root lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the host's disk.
+    Host,
+    /// On a disk whose power can be cut.
+    Image,
+    /// On a disk that can be filled.
+    Memory,
+}
+
 /// A root under test. The sink and the owner's log lie outside of it: no crash can take them back.
 #[derive(Debug)]
 pub(crate) struct Arena {
@@ -26,18 +40,26 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// A root on the host's disk, or on an ext4 image of its own when `on_image`.
-    pub(crate) fn build(
+    /// A root that lies there, whose owners run a few attempts at one time.
+    pub(crate) fn build(binary: &Path, plant: Option<&'static str>, place: Place) -> Result<Self> {
+        Self::with_slots(binary, plant, place, SLOTS)
+    }
+
+    /// The same, whose owners run so many.
+    pub(crate) fn with_slots(
         binary: &Path,
         plant: Option<&'static str>,
-        on_image: bool,
+        place: Place,
+        slots: u64,
     ) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("antiphon-crash-")
             .tempdir()?;
-        let disk = on_image
-            .then(|| Disk::create(directory.path()))
-            .transpose()?;
+        let disk = match place {
+            Place::Host => None,
+            Place::Image => Some(Disk::on_image(directory.path())?),
+            Place::Memory => Some(Disk::in_memory(directory.path())?),
+        };
         let root = disk
             .as_ref()
             .map_or(directory.path(), Disk::mount_point)
@@ -50,7 +72,7 @@ impl Arena {
             .mode(0o700)
             .recursive(true)
             .create(root.join("intents"))?;
-        fs::write(root.join("antiphon.toml"), configuration(&program))
+        fs::write(root.join("antiphon.toml"), configuration(&program, slots))
             .context("the configuration cannot be written")?;
         sync_tree(&root)?;
         let site = Site {
@@ -74,28 +96,36 @@ impl Arena {
 
     /// Lets owners prune bodies: almost at once while a fail-point is armed.
     pub(crate) fn prune(&self) -> Result<()> {
-        let retention = "[retention]\nbodies = \"30d\"\n";
+        self.configure("[retention]\nbodies = \"30d\"\n")
+    }
+
+    /// Lets owners keep little room for themselves.
+    pub(crate) fn reserve_little(&self) -> Result<()> {
+        self.configure("[disk]\nreserve = \"8MiB\"\n")
+    }
+
+    fn configure(&self, more: &str) -> Result<()> {
         let folder = self.site.root.join("conf.d");
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        Ok(fs::write(folder.join("retention.toml"), retention)?)
+        Ok(fs::write(folder.join("more.toml"), more)?)
     }
 }
 
-/// A task program that writes one line with one append: lease token, run, attempt. The folder of
+/// A task program that writes one line with one append: lease token, run, attempt, process. The folder of
 /// an attempt's result bears the token's name. When its facts say so, it prints more than a record
 /// holds, so that there is evidence.
 fn sink_program(sink: &Path) -> String {
     format!(
         "folder=${{ANTIPHON_RESULT%/*}}\n\
-         echo \"${{folder##*/}} $ANTIPHON_RUN_ID $ANTIPHON_ATTEMPT\" >> '{}'\n\
+         echo \"${{folder##*/}} $ANTIPHON_RUN_ID $ANTIPHON_ATTEMPT $$\" >> '{}'\n\
          case $(cat) in *'\"loud\":true'*) printf '%s %030000d' \"$folder\" 0;; esac\n",
         sink.display()
     )
 }
 
-fn configuration(program: &Path) -> String {
+fn configuration(program: &Path, slots: u64) -> String {
     format!(
-        r#"slots = 8
+        r#"slots = {slots}
 
 [[intent]]
 match = "{INTENT}"
@@ -114,6 +144,7 @@ agent = "LARS"
 command = ["/bin/sh", "{}"]
 timeout = "20s"
 on_lost = "retry"
+on_stop = "retry"
 retry = {{ limit = 20, backoff = "10ms", factor = 1.0, max = "10ms" }}
 "#,
         program.display()

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::arena::Arena;
+use super::arena::{Arena, Place};
 use super::load::Load;
 use super::settlement::{settle, verify_log};
 use super::steps::{Action, Met, OnError, STEPS, Step};
@@ -85,7 +85,7 @@ fn go_through(binary: &Path, step: &Step, seed: u64) -> Result<Duration> {
 }
 
 fn on_one_root(binary: &Path, step: &Step, actions: &[Action], seed: u64) -> Result<Duration> {
-    let arena = Arena::build(binary, None, false)?;
+    let arena = Arena::build(binary, None, Place::Host)?;
     if step.met == Met::Pruning {
         arena.prune()?;
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail, ensure};
 use serde_json::Value;
 
-use super::arena::Arena;
+use super::arena::{Arena, Place};
 use super::changes::{Changes, Figures};
 use super::load::Load;
 use super::settlement::settle;
@@ -32,7 +32,7 @@ const COMMANDS_MAX: Duration = Duration::from_secs(30);
 /// Runs `trial.crashes` kills; says what was done.
 pub(crate) fn run(trial: &Trial<'_>) -> Result<()> {
     println!("rotations: {} kills, seed {}", trial.crashes, trial.seed);
-    let arena = Arena::build(trial.binary, trial.plant, false)?;
+    let arena = Arena::build(trial.binary, trial.plant, Place::Host)?;
     let began = Instant::now();
     let figures =
         through(trial, &arena).map_err(|error| anyhow!("{error:#}\n{}", tail(&arena.site.log)))?;

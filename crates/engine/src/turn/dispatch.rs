@@ -109,6 +109,10 @@ impl Turn {
         starting.begin(token);
         self.spawns.spawn(async move {
             let started = match gate.pass().await {
+                #[cfg(antiphon_plant)]
+                Some(_pass) if crate::plant::is("queue_outlives_a_stop") => {
+                    executor.launch(launch).await
+                }
                 Some(_pass) if !starting.is_stopped(token) => match fail::step("dispatch.spawn") {
                     Ok(()) => executor.launch(launch).await,
                     Err(failed) => Err(NotStarted::Later(failed.to_string())),
