@@ -5,6 +5,7 @@
 //! release build of the one binary, which is what ships and what is measured. The dependencies are
 //! compiled once for each; nothing is compiled for both reasons twice.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ const STOPS: u32 = 60;
 const STOPS_ON_FULL_DISK: u32 = 15;
 /// Power cuts, where a disk can be mounted.
 const POWER_CUTS: u32 = 10;
+/// What the stripped binary may weigh.
+const BINARY_BYTES_MAX: u64 = 15_000_000;
 
 /// Runs everything. The last line of its output is `N passed, N failed`.
 pub(crate) fn run() -> Result<()> {
@@ -59,6 +62,7 @@ pub(crate) fn run() -> Result<()> {
         Ok(Count::ONE)
     });
     if let Some(binary) = &built {
+        tally.step("size of the binary", || size_of(binary));
         tally.step("demo", || demo(binary));
         tally.step("crash: kills", || crashes(binary, Some(CYCLES), None));
         tally.step("crash: rotations", || rotations(binary));
@@ -77,6 +81,16 @@ pub(crate) fn run() -> Result<()> {
     }
     tally.step("crash: fail-points", fail_points);
     tally.close()
+}
+
+/// Whether the binary is as small as was promised.
+fn size_of(binary: &Path) -> Result<Count> {
+    let bytes = std::fs::metadata(binary)?.len();
+    println!("{bytes} bytes");
+    if bytes > BINARY_BYTES_MAX {
+        bail!("the binary has {bytes} bytes, which is more than {BINARY_BYTES_MAX}");
+    }
+    Ok(Count::ONE)
 }
 
 /// How many passed and failed.
@@ -189,11 +203,11 @@ fn count_tests(lines: &[String]) -> Count {
     count
 }
 
-fn demo(binary: &std::path::Path) -> Result<Count> {
+fn demo(binary: &Path) -> Result<Count> {
     done(Command::new(binary).args(["demo", "--once"]))
 }
 
-fn crashes(binary: &std::path::Path, cycles: Option<u32>, cuts: Option<u32>) -> Result<Count> {
+fn crashes(binary: &Path, cycles: Option<u32>, cuts: Option<u32>) -> Result<Count> {
     let options = crash::Options {
         cycles,
         power_cuts: cuts,
@@ -204,7 +218,7 @@ fn crashes(binary: &std::path::Path, cycles: Option<u32>, cuts: Option<u32>) -> 
     crash::run(&options).map(|()| Count::ONE)
 }
 
-fn rotations(binary: &std::path::Path) -> Result<Count> {
+fn rotations(binary: &Path) -> Result<Count> {
     let options = crash::Options {
         rotations: Some(ROTATIONS),
         binary: Some(binary.to_owned()),
@@ -213,7 +227,7 @@ fn rotations(binary: &std::path::Path) -> Result<Count> {
     crash::run(&options).map(|()| Count::ONE)
 }
 
-fn stops(binary: &std::path::Path, races: u32, full_disk: bool) -> Result<Count> {
+fn stops(binary: &Path, races: u32, full_disk: bool) -> Result<Count> {
     let options = crash::Options {
         stops: Some(races),
         full_disk,
