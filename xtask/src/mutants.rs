@@ -48,8 +48,6 @@ enum Suite {
         package: &'static str,
         filter: &'static str,
     },
-    /// The crash harness with so many kills.
-    Kills(u32),
     /// The crash harness with so many power cuts.
     PowerCuts(u32),
     /// The crash harness with so many stops while work starts.
@@ -115,7 +113,10 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "inbox_file_removed_early",
         breaks: "a file is removed only after its signal is durable",
-        caught_by: Suite::Kills(60),
+        caught_by: Suite::Tests {
+            package: "antiphon-files",
+            filter: "arrival::no_file_leaves",
+        },
     },
     Mutant {
         name: "checkpoint_before_commit",
@@ -289,7 +290,6 @@ impl Suite {
     fn name(self) -> String {
         match self {
             Suite::Tests { package, filter } => format!("the tests {filter} of {package}"),
-            Suite::Kills(times) => format!("{times} kills"),
             Suite::PowerCuts(times) => format!("{times} power cuts"),
             Suite::Stops(times) => format!("{times} stops"),
             Suite::Rotations(times) => format!("{times} kills while keys change"),
@@ -299,7 +299,6 @@ impl Suite {
     fn passes(self, binary: &Path, plant: Option<&'static str>) -> Result<bool> {
         match self {
             Suite::Tests { package, filter } => tests_pass(package, filter, plant),
-            Suite::Kills(times) => survives(&trial(binary, plant, Death::Kill, times)),
             Suite::PowerCuts(times) => survives(&trial(binary, plant, Death::PowerCut, times)),
             Suite::Rotations(times) => {
                 let rotated = crash::rotate(&trial(binary, plant, Death::Kill, times));
