@@ -1,7 +1,7 @@
 //! Roots whose owner is about to renew the seal: the log says already what the checkpoint does not
 //! yet know.
 
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use antiphon_testkit::ledger_maker::{LedgerMaker, ORIGIN, cosignature, witness};
@@ -35,14 +35,18 @@ fn beside_an_owner(
     arguments: &[&str],
     next: impl FnOnce() + Send,
 ) -> (Vec<String>, Value) {
-    let listener = UnixListener::bind(root.join("antiphon.sock")).unwrap();
+    let socket = root.join("antiphon.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let asked = listener.accept().unwrap();
             next();
             drop(asked);
         });
-        place.problems(&[&["root"], arguments].concat())
+        let found = place.problems(&[&["root"], arguments].concat());
+        // Whoever was never asked waits no longer, and what was found says so.
+        UnixStream::connect(&socket).ok();
+        found
     })
 }
 
