@@ -1,7 +1,7 @@
 //! Reading records back: from the bytes of a log to what they mean.
 //!
-//! In: a [`LogReader`] and sequence numbers. Out: records as stored, or as [`Projected`] ones. Hashes are not checked
-//! here; that is recovery's and the verifier's.
+//! In: a [`LogReader`] and sequence numbers. Out: records as stored, or as [`Projected`] ones.
+//! Hashes are not checked here; that is recovery's and the verifier's.
 
 use std::ops::Range;
 

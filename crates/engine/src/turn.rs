@@ -1,8 +1,9 @@
 //! The one loop: it takes what waits, steps the machine, seals the records, and lets go what they
 //! allow once they are durable.
 //!
-//! Exactly one batch is in flight while the next is stepped on the advanced state; its effects wait
-//! for its own commit. A failed commit ends the process: nothing after it is answered.
+//! At most one batch, or one step of pruning, is in flight while the next batch is stepped on the
+//! advanced state; effects wait for their own commit. A failed commit ends the process: nothing
+//! after it is answered.
 
 mod attest;
 mod commit;
@@ -102,7 +103,7 @@ pub(crate) struct Drain {
 enum Wake {
     /// There is something in a lane, due, or to be shown.
     Work,
-    /// The batch in flight is durable.
+    /// What is in flight is durable.
     Durable(Box<commit::Landed>),
     /// The owner is asked to go.
     Shutdown,
@@ -124,7 +125,7 @@ impl Turn {
         }
     }
 
-    /// Takes what waits, steps it and commits it, or leaves it staged behind the batch in flight.
+    /// Takes what waits, steps it and commits it, or leaves it staged behind what is in flight.
     fn pass(&mut self) -> Result<(), EngineError> {
         self.ingest()?;
         self.prune_if_due()?;
@@ -171,7 +172,7 @@ impl Turn {
         let elapsed_ms = self.machine.state().time.elapsed_at(now);
         let timer = self.machine.next_due_ms();
         let timer_ms = timer.map(|due_ms| due_ms.saturating_sub(elapsed_ms));
-        // It waits for the batch in flight anyway.
+        // It waits for what is in flight anyway.
         let is_idle = self.committer.is_idle();
         let look_ms = is_idle.then(|| self.pruner.until_look_ms(now.boot_ms));
         let soonest_ms = timer_ms.into_iter().chain(look_ms.flatten()).min();

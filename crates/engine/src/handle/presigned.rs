@@ -78,8 +78,9 @@ impl Handle {
     /// # Errors
     /// [`SubmitError::SignatureMismatch`] when the body or the subject that was signed is not the one
     /// that would be recorded, [`SubmitError::SignatureStale`] when it was signed to replace a record
-    /// that another has replaced, as all that was recorded once, [`SubmitError::SignatureKey`] for a key that is not valid now,
-    /// [`SubmitError::SignatureMissing`] when an agent that must sign has not: nothing has changed.
+    /// that another has replaced, as all that was recorded once, [`SubmitError::SignatureKey`] for a
+    /// key that is not valid now, [`SubmitError::SignatureMissing`] when an agent that must sign has
+    /// not: nothing has changed. What is so already needs no record and is done, whatever was signed.
     ///
     /// # Cancel safety
     /// As [`Handle::submit`].

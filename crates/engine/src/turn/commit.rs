@@ -1,8 +1,8 @@
 //! One commit at a time: on the loop's own thread when the batch is small, else on the writer's.
 //!
 //! A thread hop costs a tenth of a sync, and a large batch costs more than the hop: so a small batch
-//! is chained and committed where it stands, and a large one while the next is stepped. What is pruned goes the
-//! way of a large batch.
+//! is chained and committed where it stands, and a large one while the next is stepped. What is
+//! pruned goes the way of a large batch.
 
 use std::thread::JoinHandle;
 

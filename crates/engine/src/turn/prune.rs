@@ -1,8 +1,9 @@
 //! Retention: bodies that are old enough go, a few at a time, between the commits.
 //!
 //! In: which turns may go, found on another thread; one short transaction for each step, on the
-//! writer's, so that a slow disk holds no turn. Out: the
-//! bytes on the disk (the store), what views and evidence then forget (whoever watches the mark).
+//! writer's, so that a slow disk holds no turn.
+//! Out: the bytes on the disk (the store), what views and evidence then forget (whoever watches the
+//! mark).
 //! Invariants: a body goes only below the older of two recorded snapshots and below what the views
 //! have read; bodies of the kinds that [`is_never_pruned`] names never go. Source:
 //! `docs/adr/0008-retention-prunes-bodies.md`.

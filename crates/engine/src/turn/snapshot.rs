@@ -79,7 +79,7 @@ impl Snapshots {
 }
 
 impl Turn {
-    /// Begins a snapshot when it is time, and records one that was made. Only while no batch is in
+    /// Begins a snapshot when it is time, and records one that was made. Only while nothing is in
     /// flight.
     pub(super) fn snapshot_if_due(&mut self) -> Result<(), EngineError> {
         if !self.committer.is_idle() {
