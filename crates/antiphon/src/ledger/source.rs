@@ -1,4 +1,4 @@
-//! A whole log, read in pieces of about a megabyte: from the database of a root, or from the
+//! A whole log, read in pieces of about a quarter of a megabyte: from the database of a root, or from the
 //! bundles of an exported folder.
 //!
 //! The end of a root's log is the one that it had when it was opened: what an owner appends
@@ -20,7 +20,7 @@ use super::place::read;
 use crate::failure::Failure;
 
 /// Bytes of turns that are read at a time.
-const READ_BYTES: usize = 1024 * 1024;
+const READ_BYTES: usize = 256 * 1024;
 
 /// A log that is read from its start to its end.
 pub(crate) enum Source {
