@@ -205,8 +205,7 @@ class Keys:
 
     def check(self, record: Envelope, body: bytes) -> None:
         """Checks the record's signatures, and takes the keys that it brings."""
-        new = old = None
-        last = record.seq
+        new, old, last = None, None, record.seq
         if record.kind in KEY_EVENTS or record.seq == 0:
             try:
                 event = self._event(record, body[SALT_BYTES:].decode("utf-8"))
@@ -225,9 +224,11 @@ class Keys:
     def _event(self, record: Envelope, text: str) -> dict[str, Any]:
         want((record.kind == "log.created") == (record.seq == 0), f"{record.kind} has no place here")
         event: dict[str, Any] = json.loads(text)
-        want({name: type(it) for name, it in event.items()} == KEY_EVENTS[record.kind], "its members are others")
         canonical = json.dumps(event, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         want(record.version == 1 and canonical == text, "another version, or not canonical")
+        if event.get("from_seq", 0) is None:
+            event["from_seq"] = record.seq
+        want({name: type(it) for name, it in event.items()} == KEY_EVENTS[record.kind], "its members are others")
         if record.kind == "log.created":
             want(event["format"] == 1 and event["origin"] == self.origin, "another format or origin")
             agents, first = [it["agent"] for it in event["keys"]], ["log", "operator", "owner"]
@@ -248,12 +249,11 @@ class Keys:
     def _replaced(self, record: Envelope, event: dict[str, Any]) -> Optional[Key]:
         agent, old = event["agent"], self.at(event["agent"], record.seq)
         if record.kind == "key.registered":
-            had = agent in ("log", "recovery") or any(it.agent == agent for it in self.all)
-            want(not had, f"{agent} is not registered")
+            want(agent not in ["log", "recovery"] + [it.agent for it in self.all], f"{agent} is not registered")
             return None
         want(old and old.id == event["of"], f"{event['of']} is not the valid key of {agent}")
-        from_seq, first = event.get("from_seq"), old.first if old else 0
-        want(from_seq is None or agent != "recovery" and first <= from_seq <= record.seq, "not revoked from there")
+        if old and "from_seq" in event:
+            want(agent != "recovery" and old.first <= event["from_seq"] <= record.seq, "not revoked from there")
         return old
 
     def _check_signatures(self, record: Envelope, new: Optional[Key]) -> None:

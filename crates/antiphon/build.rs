@@ -1,15 +1,25 @@
-//! Tells the linker how to make the binary small.
+//! Tells the linker how to make the binary that ships small.
+
+use std::process::Command;
+
+/// The C library whose loader knows packed relocations: that of August 2022.
+const GLIBC_MIN: (u32, u32) = (2, 36);
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Other loaders may not know packed relocations, and a program starts wrong with those left out.
-    if !is_for("OS", "linux") || !is_for("ENV", "gnu") {
+    if !is("PROFILE", "release")
+        || !is("CARGO_CFG_TARGET_OS", "linux")
+        || !is("CARGO_CFG_TARGET_ENV", "gnu")
+    {
         return;
     }
-    // Relocations that only say "add the base" take a bit each. Needs glibc 2.36, of 2022, or later.
-    link("-Wl,-z,pack-relative-relocs");
+    // Relocations that only say "add the base" take a bit each. A loader that does not know them
+    // refuses the program: it is told only where the program is built for this very machine.
+    if runs_here() && glibc().is_some_and(|glibc| glibc >= GLIBC_MIN) {
+        link("-Wl,-z,pack-relative-relocs");
+    }
     // For this processor the compiler brings a linker of its own, LLD; others may not know the option.
-    if is_for("ARCH", "x86_64") {
+    if is("CARGO_CFG_TARGET_ARCH", "x86_64") {
         // Functions that came out the same, as generic ones often do, are kept once.
         link("-Wl,--icf=all");
     }
@@ -19,7 +29,18 @@ fn link(argument: &str) {
     println!("cargo::rustc-link-arg-bins={argument}");
 }
 
-/// Whether `value` is what the target has as its `part`.
-fn is_for(part: &str, value: &str) -> bool {
-    std::env::var(format!("CARGO_CFG_TARGET_{part}")).is_ok_and(|is| is == value)
+fn runs_here() -> bool {
+    std::env::var("HOST").is_ok_and(|host| is("TARGET", &host))
+}
+
+/// The version of this machine's C library, as it says itself.
+fn glibc() -> Option<(u32, u32)> {
+    let asked = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    let said = String::from_utf8(asked.ok()?.stdout).ok()?;
+    let (major, minor) = said.trim().strip_prefix("glibc ")?.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+fn is(variable: &str, value: &str) -> bool {
+    std::env::var(variable).is_ok_and(|is| is == value)
 }

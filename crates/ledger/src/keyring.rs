@@ -195,7 +195,8 @@ impl Keyring {
                 if new.agent == RECOVERY {
                     return Err("the recovery key is not revoked".to_owned());
                 }
-                if !(old.first..=seq).contains(from_seq) {
+                let from_seq = from_seq.unwrap_or(seq);
+                if !(old.first..=seq).contains(&from_seq) {
                     return Err(format!("a key is not revoked from record {from_seq} on"));
                 }
                 Ok(())
@@ -309,7 +310,7 @@ impl Keyring {
         let (new, end, is_revoked) = match event {
             Event::None | Event::Created { .. } | Event::Registered { .. } => return Vec::new(),
             Event::Rotated { new, .. } => (new, seq.saturating_add(1), false),
-            Event::Revoked { new, from_seq, .. } => (new, *from_seq, true),
+            Event::Revoked { new, from_seq, .. } => (new, from_seq.unwrap_or(seq), true),
         };
         #[cfg(antiphon_plant)]
         let end = if !is_revoked && crate::plant::is("rotated_key_stays_valid") {

@@ -79,7 +79,7 @@ fn what_the_core_writes_about_keys_is_what_the_ledger_reads() {
         agent: "FINN".to_owned().try_into().unwrap(),
         by,
         custodial,
-        from_seq: 3,
+        from_seq: Some(3),
         key: key(&maker, "FINN"),
         of: antiphon_core::key::KeyId::new(&old.verifier().id().to_string()).unwrap(),
         reason: String::new(),

@@ -78,8 +78,8 @@ pub struct KeyRevoked {
     pub by: String,
     /// Whether the program holds the new key's secret.
     pub custodial: bool,
-    /// The first record at which the revoked key is not valid.
-    pub from_seq: u64,
+    /// The first record at which the revoked key is not valid; without one, the revocation itself.
+    pub from_seq: Option<u64>,
     /// The new key.
     pub key: KeyText,
     /// The revoked key.

@@ -217,7 +217,7 @@ impl Keys {
             return Err(KeyFault::Reserved);
         }
         let active = self.check_replaced(&body.agent, body.of)?;
-        if !(active.from_seq..=seq).contains(&body.from_seq) {
+        if !(active.from_seq..=seq).contains(&body.from_seq.unwrap_or(seq)) {
             return Err(KeyFault::Range);
         }
         self.check_recovery()?;
@@ -264,7 +264,8 @@ impl Keys {
     pub(super) fn revoked(&mut self, record: &Record, body: &KeyRevoked) -> Result<(), KeyFault> {
         self.check_revoked(record.seq, body)?;
         let next = brought(record, body.custodial, &body.key);
-        self.replace(&body.agent, next, body.from_seq, true)
+        let end_seq = body.from_seq.unwrap_or(record.seq);
+        self.replace(&body.agent, next, end_seq, true)
     }
 
     fn replace(

@@ -161,7 +161,7 @@ fn replace_keys(world: &mut World) {
         agent: agent(OWNER),
         by: "ada".to_owned(),
         custodial: true,
-        from_seq: 2,
+        from_seq: Some(2),
         key: key(OWNER, 7),
         of: key(OWNER, 3).id(),
         reason: "it was stolen".to_owned(),

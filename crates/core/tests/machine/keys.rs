@@ -41,12 +41,12 @@ fn rotated(name: &str, of: &KeyText, key: KeyText) -> KeyRotated {
     }
 }
 
-fn revoked(name: &str, of: &KeyText, from_seq: u64, key: KeyText) -> KeyRevoked {
+fn revoked(name: &str, of: &KeyText, from_seq: impl Into<Option<u64>>, key: KeyText) -> KeyRevoked {
     KeyRevoked {
         agent: agent(name),
         by: by(),
         custodial: name != RECOVERY,
-        from_seq,
+        from_seq: from_seq.into(),
         key,
         of: of.id(),
         reason: "a test".to_owned(),
@@ -232,6 +232,15 @@ fn a_key_is_revoked_from_one_of_its_own_records_on() {
     assert_eq!(owner.active.from_seq, now + 1);
     assert_eq!(owner.replaced[1].end_seq, now - 1);
     assert!(owner.replaced[1].revoked);
+    // Without a place from itself on, whatever was signed since someone looked.
+    let now = world.machine.state().next_seq;
+    revoke(
+        world,
+        revoked(OWNER, &key(OWNER, 11), None, key(OWNER, 12)),
+        Ok(()),
+    );
+    let owner = &world.machine.state().keys.agents[&agent(OWNER)];
+    assert_eq!(owner.replaced[2].end_seq, now);
 }
 
 #[test]

@@ -159,7 +159,7 @@ pub(crate) fn revoke(running: &Running, name: &str, key: &KeyText, custodial: bo
         agent: agent(name),
         by: "ada".to_owned(),
         custodial,
-        from_seq: running.handle.status().next_seq,
+        from_seq: None,
         key: key.clone(),
         of: active(running, name).id(),
         reason: "it was stolen".to_owned(),

@@ -34,7 +34,8 @@ pub(super) enum Event {
     Revoked {
         new: Brought,
         of: KeyId,
-        from_seq: u64,
+        /// Without one, from the revocation itself on.
+        from_seq: Option<u64>,
     },
 }
 
@@ -168,7 +169,7 @@ struct RevokedBody<'a> {
     #[serde(borrow)]
     by: Text<'a>,
     custodial: bool,
-    from_seq: u64,
+    from_seq: Option<u64>,
     #[serde(borrow)]
     key: Text<'a>,
     #[serde(borrow)]

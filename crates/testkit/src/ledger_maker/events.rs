@@ -67,8 +67,9 @@ impl LedgerMaker {
         seq
     }
 
-    /// An agent's newest key was revoked from a place on.
-    pub fn revoke(&mut self, agent: &str, from_seq: u64) -> u64 {
+    /// An agent's newest key was revoked from a place on, or from the revocation itself on.
+    pub fn revoke(&mut self, agent: &str, from_seq: impl Into<Option<u64>>) -> u64 {
+        let from_seq = from_seq.into();
         let (old, new) = (self.key(agent).clone(), self.new_key(agent));
         let body = json!({
             "agent": agent, "by": OPERATOR, "custodial": true, "from_seq": from_seq,

@@ -9,7 +9,7 @@ use antiphon_core::key::{KeyId, KeyText, RECOVERY};
 use antiphon_core::name::AgentName;
 use antiphon_core::record::{Body, KeyRevoked};
 use antiphon_http::client::Client;
-use antiphon_http::model::{KeyInfo, Status};
+use antiphon_http::model::KeyInfo;
 use clap::Args;
 
 use super::{change, read};
@@ -53,15 +53,11 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
             Some(own) => own.text()?,
             None => pending(client, agent).await?,
         };
-        let from_seq = match arguments.from {
-            Some(from) => from,
-            None => client.get::<Status>("/api/v1/status").await?.records,
-        };
         let body = Body::KeyRevoked(Box::new(KeyRevoked {
             agent: agent.clone(),
             by: peer_name(),
             custodial: own.is_none(),
-            from_seq,
+            from_seq: arguments.from,
             key,
             of: arguments.of,
             reason: arguments.reason.clone(),

@@ -137,7 +137,7 @@ fn keys() -> Vec<Body> {
             agent: agent("LARS"),
             by: by(),
             custodial: false,
-            from_seq: 17,
+            from_seq: Some(17),
             key: key("LARS", 11),
             of: key("LARS", 10).id(),
             reason: "it was stolen".to_owned(),

@@ -357,7 +357,9 @@ fn key_event(state: &State, name: &str, how: u8, number: u8, ago: u64) -> Contro
             agent,
             by,
             custodial,
-            from_seq: state.next_seq.saturating_sub(ago),
+            from_seq: ago
+                .checked_sub(1)
+                .map(|ago| state.next_seq.saturating_sub(ago)),
             key,
             of,
             reason: "a test".to_owned(),

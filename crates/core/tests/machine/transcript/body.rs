@@ -227,7 +227,7 @@ fn without_names(body: &Body) -> String {
             "{} {} from {}, now {} by {}",
             body.agent,
             body.of,
-            body.from_seq,
+            body.from_seq.unwrap_or_default(),
             body.key.id(),
             body.by
         ),

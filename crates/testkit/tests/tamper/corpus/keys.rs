@@ -242,6 +242,25 @@ pub(crate) const KINDS: &[Kind] = &[
         },
     },
     Kind {
+        name: "key: revoked from the revocation itself on, and used before",
+        expected: None,
+        damage: |case| {
+            case.log.guard_changed(OWNER);
+            case.log.revoke(OWNER, None);
+            case.log.guard_changed(OWNER);
+        },
+    },
+    Kind {
+        name: "key: revoked from the revocation itself on, and used after",
+        expected: Some("signature.key"),
+        damage: |case| {
+            let old = case.log.key(OWNER).clone();
+            case.log.revoke(OWNER, None);
+            case.log.hold(OWNER, old);
+            case.log.guard_changed(OWNER);
+        },
+    },
+    Kind {
         name: "key: rotated without the old one",
         expected: Some("signature.missing"),
         damage: |case| {
