@@ -65,8 +65,12 @@ pub fn each<E: From<StoreError>>(
                 }
             }
         }
-        // A log that was damaged may stand still; this does not.
-        next = last.next_seq().max(next.saturating_add(1));
+        let end = last.next_seq();
+        if end <= next {
+            // A log that was damaged stands still.
+            break;
+        }
+        next = end;
     }
     Ok(next.min(range.end))
 }

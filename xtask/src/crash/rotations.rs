@@ -108,7 +108,8 @@ fn live_and_die(arena: &Arena, life: Duration, changes: Option<&Changes>) -> Res
     }
     std::thread::park_timeout(life);
     match owner.ended()? {
-        None => owner.kill(),
+        None if owner.kill()? => Ok(true),
+        None => bail!("the owner ended by itself"),
         Some(status) if status.code() == Some(HELD) => Ok(false),
         Some(status) => bail!("the owner ended by itself: {status}"),
     }

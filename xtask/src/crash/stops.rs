@@ -258,7 +258,8 @@ impl<'a> Field<'a> {
     /// Does `act`, again and again while owners end late for what they had no room for.
     fn on_owners(&mut self, act: impl Fn(&mut Self) -> Result<()>) -> Result<()> {
         while let Err(error) = act(self) {
-            self.replace_owner().map_err(|_lives| error)?;
+            let replaced = self.replace_owner();
+            replaced.map_err(|lives| error.context(lives))?;
         }
         Ok(())
     }
