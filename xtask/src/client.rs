@@ -5,8 +5,10 @@
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use serde_json::Value;
 
 /// How long an answer may take before the connection counts as lost.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -18,6 +20,45 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+}
+
+/// Speaks to whichever owner listens on a socket, on one connection until that is lost.
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: PathBuf,
+    connection: Option<Connection>,
+}
+
+impl Client {
+    pub(crate) fn new(socket: PathBuf) -> Self {
+        Self {
+            socket,
+            connection: None,
+        }
+    }
+
+    pub(crate) fn get(&mut self, path: &str) -> Result<Answer> {
+        self.ask(|connection| connection.get(path))
+    }
+
+    /// Posts the JSON `body` under an idempotency key.
+    pub(crate) fn post(&mut self, path: &str, key: &str, body: &str) -> Result<Answer> {
+        self.ask(|connection| connection.post(path, key, body))
+    }
+
+    /// The next one that is asked is another owner.
+    pub(crate) fn forget(&mut self) {
+        self.connection = None;
+    }
+
+    fn ask(&mut self, ask: impl FnOnce(&mut Connection) -> Result<Answer>) -> Result<Answer> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.socket)?,
+        };
+        let connection = self.connection.insert(connection);
+        ask(connection).inspect_err(|_lost| self.connection = None)
+    }
 }
 
 /// A kept connection.
@@ -88,6 +129,11 @@ impl Connection {
         line.truncate(line.trim_end_matches(['\r', '\n']).len());
         Ok(line)
     }
+}
+
+/// A text of an object; empty when it has none.
+pub(crate) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn broken(what: &'static str) -> Error {

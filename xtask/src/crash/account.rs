@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::load::Promises;
+use crate::client::text;
 
 /// Everything that the end of a run is judged by.
 #[derive(Debug)]
@@ -187,10 +188,6 @@ impl Account {
             self.fault("start without a run", *run);
         }
     }
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn count<T>(items: impl IntoIterator<Item = T>) -> u64 {

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::arena::Arena;
 use super::load::join;
-use super::tenures::{active, text};
-use crate::client::Connection;
+use super::tenures::active;
+use crate::client::{Client, text};
 use crate::owner::Site;
 use crate::random::Random;
 
@@ -196,7 +196,7 @@ struct Hand<'a> {
     shared: &'a Shared,
     number: u64,
     random: Random,
-    connection: Option<Connection>,
+    client: Client,
     /// Key files that it made.
     made: u64,
 }
@@ -207,7 +207,7 @@ impl<'a> Hand<'a> {
             shared,
             number,
             random,
-            connection: None,
+            client: Client::new(shared.site.socket()),
             made: 0,
         }
     }
@@ -245,7 +245,7 @@ impl<'a> Hand<'a> {
 
     fn rotate_by_socket(&mut self, agent: &str) -> Result<()> {
         let path = format!("/api/v1/keys/{agent}/rotate");
-        let answer = self.connected(|connection| connection.post(&path, "", ""));
+        let answer = self.client.post(&path, "", "").ok();
         let key = match answer {
             Some(answer) if answer.status == 200 => Some(serde_json::from_slice(&answer.body)?),
             Some(answer) if ![409, 429, 503].contains(&answer.status) => {
@@ -319,21 +319,7 @@ impl<'a> Hand<'a> {
 
     /// Every key, when the owner answers.
     fn keys(&mut self) -> Option<Vec<Value>> {
-        let answer = self.connected(|connection| connection.get("/api/v1/keys"))?;
+        let answer = self.client.get("/api/v1/keys").ok()?;
         serde_json::from_slice(&answer.body).ok()
-    }
-
-    /// What `ask` is answered; nothing when nobody is there or the connection is lost.
-    fn connected<T>(
-        &mut self,
-        ask: impl FnOnce(&mut Connection) -> std::io::Result<T>,
-    ) -> Option<T> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => Connection::open(&self.shared.site.socket()).ok()?,
-        };
-        ask(self.connection.insert(connection))
-            .inspect_err(|_lost| self.connection = None)
-            .ok()
     }
 }

@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::arena::{INTENT, LOAD};
-use crate::client::{Answer, Connection};
+use crate::client::{Answer, Client};
 use crate::owner::Site;
 use crate::random::Random;
 
@@ -89,7 +89,7 @@ impl Load {
                     shared: &shared,
                     series: producer / 2,
                     random,
-                    connection: None,
+                    client: Client::new(shared.socket.clone()),
                 }
                 .run()
             }));
@@ -157,7 +157,7 @@ struct Producer<'a> {
     shared: &'a Shared,
     series: u64,
     random: Random,
-    connection: Option<Connection>,
+    client: Client,
 }
 
 impl Producer<'_> {
@@ -185,7 +185,7 @@ impl Producer<'_> {
         let facts = facts(&key, number);
         let body = format!(r#"{{"signal":"{LOAD}","source":"crash","facts":{facts}}}"#);
         while !self.shared.ends() {
-            match self.try_submit(&key, &body) {
+            match self.client.post("/api/v1/signals", &key, &body) {
                 Ok(answer) if answer.status == 202 => return self.acknowledged(key, &answer),
                 Ok(Answer {
                     status: 429 | 503 | 507,
@@ -196,21 +196,11 @@ impl Producer<'_> {
                     answer.status,
                     String::from_utf8_lossy(&answer.body)
                 ),
-                Err(_lost) => self.connection = None,
+                Err(_lost) => {}
             }
             std::thread::park_timeout(RECONNECT_PAUSE);
         }
         Ok(())
-    }
-
-    fn try_submit(&mut self, key: &str, body: &str) -> std::io::Result<Answer> {
-        let connection = match self.connection.take() {
-            Some(connection) => self.connection.insert(connection),
-            None => self
-                .connection
-                .insert(Connection::open(&self.shared.socket)?),
-        };
-        connection.post("/api/v1/signals", key, body)
     }
 
     fn acknowledged(&self, key: String, answer: &Answer) -> Result<()> {

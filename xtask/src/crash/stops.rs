@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::arena::{Arena, LOAD, Place};
 use super::settlement::verify_log;
 use super::window::{Window, fork, process_numbers};
-use crate::client::{Answer, Connection};
+use crate::client::{Answer, Client, text};
 use crate::owner::{Owner, tail};
 use crate::process::until;
 use crate::random::Random;
@@ -74,7 +74,7 @@ struct Figures {
 struct Field<'a> {
     arena: &'a Arena,
     owner: Owner,
-    connection: Option<Connection>,
+    client: Client,
     random: Random,
     sink: File,
     /// Since when nothing may start.
@@ -139,7 +139,7 @@ impl<'a> Field<'a> {
         let mut field = Self {
             arena,
             owner,
-            connection: None,
+            client: Client::new(arena.site.socket()),
             random,
             sink: File::open(&arena.sink)?,
             stopped_at: None,
@@ -199,7 +199,7 @@ impl<'a> Field<'a> {
             let body = format!(r#"{{"signal":"{LOAD}","source":"stops","facts":{{"work":true}}}}"#);
             // Whether there is room again is not asked at every signal.
             until("signals are taken", PATIENCE, || {
-                let answer = self.connected(|it| it.post("/api/v1/signals", &key, &body))?;
+                let answer = self.client.post("/api/v1/signals", &key, &body)?;
                 match answer.status {
                     202 => Ok(Some(())),
                     507 => Ok(None),
@@ -217,7 +217,7 @@ impl<'a> Field<'a> {
         let is_answered = match way {
             Way::Socket => {
                 let reason = r#"{"reason":"race"}"#;
-                let answer = self.connected(|it| it.post("/api/v1/stop/kill", "", reason));
+                let answer = self.client.post("/api/v1/stop/kill", "", reason);
                 answer.is_ok_and(|answer| answer.status == 200)
             }
             Way::CommandLine => {
@@ -272,7 +272,7 @@ impl<'a> Field<'a> {
         self.figures.ended += 1;
         disk.empty()?;
         self.owner = self.arena.site.serve()?;
-        self.connection = None;
+        self.client.forget();
         self.owner.wait_until_ready()
     }
 
@@ -286,7 +286,7 @@ impl<'a> Field<'a> {
                 Ok((text(&self.status()?, "killswitch") == "clear").then_some(()))
             })?;
         }
-        let answer = self.connected(|it| it.post("/api/v1/stop/resume", "", "{}"))?;
+        let answer = self.client.post("/api/v1/stop/resume", "", "{}")?;
         ensure!(answer.status == 200, "a resume: {}", said(&answer));
         Ok(())
     }
@@ -350,30 +350,14 @@ impl<'a> Field<'a> {
     }
 
     fn status(&mut self) -> Result<Value> {
-        let answer = self.connected(|connection| connection.get("/api/v1/status"))?;
+        let answer = self.client.get("/api/v1/status")?;
         ensure!(answer.status == 200, "the status: {}", said(&answer));
         Ok(serde_json::from_slice(&answer.body)?)
-    }
-
-    fn connected(
-        &mut self,
-        ask: impl FnOnce(&mut Connection) -> std::io::Result<Answer>,
-    ) -> Result<Answer> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => Connection::open(&self.arena.site.socket())?,
-        };
-        let connection = self.connection.insert(connection);
-        Ok(ask(connection).inspect_err(|_lost| self.connection = None)?)
     }
 }
 
 fn figure(status: &Value, name: &str) -> u64 {
     status.get(name).and_then(Value::as_u64).unwrap_or_default()
-}
-
-fn text<'a>(status: &'a Value, name: &str) -> &'a str {
-    status.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn said(answer: &Answer) -> String {

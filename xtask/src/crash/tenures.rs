@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::client::text;
 use crate::process::{output_of, repository};
 
 /// Verifies a folder by a trust file and tells where which key is valid.
@@ -119,11 +120,6 @@ pub(crate) fn second_opinion(export: &Path, trust: &Path) -> Result<BTreeSet<Ten
 pub(crate) fn active<'a>(keys: &'a [Value], agent: &str) -> Option<&'a Value> {
     keys.iter()
         .find(|key| text(key, "agent") == agent && text(key, "state") == "active")
-}
-
-/// A text of an object; empty when it has none.
-pub(crate) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
